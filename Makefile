@@ -1,0 +1,62 @@
+# Needs git, make and Python >= 3.11; everything else is fetched into .venv and the user's cache folder.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+READY := .venv/.ready
+PROJECTS := pyproject.toml uv.lock $(wildcard contracts/pyproject.toml services/*/pyproject.toml)
+FAST := tests/unit tests/contract tests/architecture
+
+WORKERS ?= 1
+ARGS ?=
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------- run
+.PHONY: up demo
+up: $(READY) ## Run the whole stack until Ctrl-C (WORKERS=0 leaves the workers to you)
+	@$(BIN)/fleet up --workers $(WORKERS)
+
+demo: $(READY) ## See it at work in a minute, against the simulator; ends by itself
+	@$(BIN)/fleet demo $(ARGS)
+
+# ---------------------------------------------------------------- test
+.PHONY: test test-fast test-all check
+test: $(READY) ## Run every test (ARGS='-k name' picks some)
+	@$(BIN)/pytest $(ARGS)
+
+test-fast: $(READY) ## Run the tests that open no socket, in seconds
+	@$(BIN)/pytest $(FAST) -m "not sockets" $(ARGS)
+
+test-all: $(READY) ## Run every test; a skipped one fails the run
+	@$(BIN)/pytest --no-skips $(ARGS)
+
+check: $(READY) ## Lint, format, types, import rules, and whether the printed contracts are current
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/basedpyright
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m fleet_contracts check
+
+# ---------------------------------------------------------------- make
+.PHONY: contracts build format clean
+contracts: $(READY) ## Print the contracts anew from their models
+	@$(BIN)/python -m fleet_contracts write
+
+build: $(READY) ## Build every package into dist/
+	@.ci/bootstrap build --all-packages --quiet --out-dir dist
+
+format: $(READY) ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix --quiet
+	@$(BIN)/ruff format
+
+clean: ## Remove what was built here (the cache folder stays)
+	@rm -rf .venv dist .fleet .ruff_cache .import_linter_cache .hypothesis
+	@find contracts services tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): $(PROJECTS) .ci/bootstrap
+	@.ci/bootstrap
+	@touch $@

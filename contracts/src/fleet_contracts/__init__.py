@@ -1,0 +1,47 @@
+"""What crosses the wire between a backend and the fleet."""
+
+from fleet_contracts.codes import EXPLANATIONS, ErrorCode, Explanation
+from fleet_contracts.completion import ChatCompletion, TextCompletion, Usage
+from fleet_contracts.grammar import Lane, OnBreak, RequestType
+from fleet_contracts.reply import (
+    Accepted,
+    Chunk,
+    Cost,
+    Delta,
+    Failure,
+    Partial,
+    Reply,
+    Restarted,
+    Result,
+    Timings,
+    UpstreamError,
+    Waiting,
+)
+from fleet_contracts.request import CancelRequest, ChatRequest, FimRequest
+
+__all__ = [
+    "EXPLANATIONS",
+    "Accepted",
+    "CancelRequest",
+    "ChatCompletion",
+    "ChatRequest",
+    "Chunk",
+    "Cost",
+    "Delta",
+    "ErrorCode",
+    "Explanation",
+    "Failure",
+    "FimRequest",
+    "Lane",
+    "OnBreak",
+    "Partial",
+    "Reply",
+    "RequestType",
+    "Restarted",
+    "Result",
+    "TextCompletion",
+    "Timings",
+    "UpstreamError",
+    "Usage",
+    "Waiting",
+]

@@ -1,0 +1,23 @@
+"""Every AMQP header of the fleet, spelt once."""
+
+TENANT = "fleet-tenant"
+DEADLINE_MS = "fleet-deadline-ms"
+RETRY = "fleet-retry"
+WAITING = "fleet-waiting"
+ON_BREAK = "fleet-on-break"
+CONVERSATION = "fleet-conversation"
+CONVERSATION_VERSION = "fleet-conversation-version"
+TRACEPARENT = "traceparent"
+TRACESTATE = "tracestate"
+
+ATTEMPT = "fleet-attempt"
+SEQ = "fleet-seq"
+ID = "fleet-id"
+
+DEAD_CODE = "fleet-dead-code"
+DEAD_MESSAGE = "fleet-dead-message"
+DEAD_AT_MS = "fleet-dead-at-ms"
+DEAD_EXCHANGE = "fleet-dead-exchange"
+DEAD_QUEUE = "fleet-dead-queue"
+DEAD_ROUTING_KEY = "fleet-dead-routing-key"
+DEAD_WORKER = "fleet-dead-worker"

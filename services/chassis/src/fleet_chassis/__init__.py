@@ -1,0 +1,1 @@
+"""What every service of the fleet needs and none should write twice."""

@@ -1,0 +1,40 @@
+"""Runs a service: its loop, its signals, and a stop that has a deadline."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+Main = Callable[[asyncio.Event], Awaitable[None]]
+
+
+def run_service(main: Main) -> None:
+    """Run `main` on a fast event loop until it returns; SIGTERM and SIGINT set the event it is given.
+
+    A second signal ends the process at once, for operators who can't wait for the drain.
+    """
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        runner.run(_with_signals(main))
+
+
+async def _with_signals(main: Main) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            sys.exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    await main(stop)
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        # uvloop has no Windows build; the default loop serves there.
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,15 @@
+"""What the commands say to the person who runs them."""
+
+import sys
+
+
+def say(line: str) -> None:
+    """One line on stdout, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def complain(sentence: str) -> None:
+    """One line on stderr, if there is anything to say."""
+    if line := " ".join(sentence.split()):
+        sys.stderr.write(f"fleet: {line}\n")

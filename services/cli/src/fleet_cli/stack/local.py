@@ -1,0 +1,132 @@
+"""The whole local stack: broker, topology, upstream and workers, up together and gone together."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from fleet_cli.stack.child import Child
+from fleet_cli.stack.places import cache_dir
+from fleet_cli.stack.processes import start_simulator, start_worker
+from fleet_cli.stack.rabbitmq.broker import Broker
+from fleet_cli.stack.rabbitmq.sources import local_broker
+from fleet_cli.stack.report import Report, Stopwatch
+from fleet_cli.stack.stack_env import Addresses
+from fleet_cli.stack.upstream import given_upstream
+
+DRAIN_S = 8
+STOP_GRACE_S = DRAIN_S + 4.0
+UNSHARED = "workers without a shared store: each keeps the limits for itself"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stack is to be: how many workers, and whether the environment may name another upstream."""
+
+    workers: int = 1
+    only_simulator: bool = True
+
+
+@dataclass
+class LocalStack:
+    """A running stack. Its processes can be killed and started one by one."""
+
+    broker: Broker
+    addresses: Addresses
+    environ: Mapping[str, str]
+    logs: Path
+    report: Report
+    simulator: Child | None = None
+    workers: list[Child] = field(default_factory=list[Child])
+
+    async def start_worker(self) -> Child:
+        """Start one more worker; returns when it is ready."""
+        name, watch = f"worker-{len(self.workers) + 1}", Stopwatch()
+        child, url = await start_worker(name, {**self.environ, "FLEET_WORKER_NAME": name}, self.logs)
+        self.workers.append(child)
+        if not self.addresses.metrics_url:
+            self.addresses = replace(self.addresses, metrics_url=f"{url}/metrics")
+        self.report(f"{name}: ready in {watch}, metrics at {url}/metrics")
+        return child
+
+    async def watch(self) -> None:
+        """Report each process that ends before the stack does; ends when none is left."""
+        processes = [child for child in (self.simulator, *self.workers) if child is not None]
+        async with asyncio.TaskGroup() as group:
+            for child in processes:
+                group.create_task(self._watch(child))
+
+    async def stop_workers(self) -> None:
+        """Let every worker drain, all at the same time, and end the ones that are late."""
+        await asyncio.gather(
+            *(worker.stop(grace_s=STOP_GRACE_S) for worker in self.workers if worker.running)
+        )
+
+    async def _watch(self, child: Child) -> None:
+        status = await child.wait()
+        self.report(f"{child.name} ended with status {status}; its log: {self.logs / child.name}.log")
+
+
+@asynccontextmanager
+async def local_stack(
+    report: Report, plan: Plan, *, environ: Mapping[str, str], folder: Path
+) -> AsyncGenerator[LocalStack]:
+    """The stack of `plan`, with its logs below `folder`; everything that was started ends with it.
+
+    Raises StackError with one sentence if a part cannot be had, TopologyError if the broker refuses ours.
+    """
+    async with AsyncExitStack() as parts:
+        broker = await parts.enter_async_context(
+            local_broker(report, environ=environ, cache_dir=cache_dir(environ))
+        )
+        await _apply_topology(broker, report)
+        stack = await _with_upstream(parts, broker, report, plan, environ, folder / "logs")
+        parts.push_async_callback(stack.stop_workers)
+        await _start_workers(stack, plan.workers)
+        yield stack
+
+
+async def _apply_topology(broker: Broker, report: Report) -> None:
+    from fleet_chassis.topology import apply  # late: loads the AMQP library
+
+    watch = Stopwatch()
+    topology = await apply(broker.url)
+    report(
+        f"topology: {len(topology.exchanges)} exchanges and {len(topology.queues)} queues, applied in {watch}"
+    )
+
+
+async def _with_upstream(
+    parts: AsyncExitStack, broker: Broker, report: Report, plan: Plan, environ: Mapping[str, str], logs: Path
+) -> LocalStack:
+    from fleet_simulator.config import DEFAULT_KEY
+
+    given = None if plan.only_simulator else given_upstream(environ, placeholder_key=DEFAULT_KEY)
+    simulator: Child | None = None
+    if given is None:
+        watch = Stopwatch()
+        simulator, base_url = await start_simulator(environ, logs)
+        parts.push_async_callback(simulator.stop, grace_s=STOP_GRACE_S)
+        report(f"upstream: a simulator at {base_url}, ready in {watch}")
+        addresses = Addresses(broker.url, base_url, DEFAULT_KEY)
+    else:
+        report(given.line)
+        addresses = Addresses(broker.url, given.base_url, given.api_key)
+    own = worker_environment(environ, addresses, plan.workers)
+    return LocalStack(broker, addresses, own, logs, report, simulator)
+
+
+async def _start_workers(stack: LocalStack, count: int) -> None:
+    if count > 1:
+        stack.report(f"{count} {UNSHARED}")
+    for _ in range(count):
+        await stack.start_worker()
+
+
+def worker_environment(environ: Mapping[str, str], addresses: Addresses, workers: int) -> dict[str, str]:
+    """What a worker of the stack is told: the stack's addresses over the user's own settings."""
+    defaults = {"FLEET_DRAIN_S": str(DRAIN_S), "FLEET_SHARE_NOTHING": str(workers > 1).lower()}
+    addressed = {name: value for name, value in addresses.variables().items() if value}
+    here = {"FLEET_HEALTH_HOST": "127.0.0.1", "FLEET_HEALTH_PORT": "0", "PYTHONUNBUFFERED": "1"}
+    return {**defaults, **environ, **addressed, **here}

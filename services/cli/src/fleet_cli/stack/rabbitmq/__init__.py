@@ -1,0 +1,1 @@
+"""RabbitMQ for the local stack: given, in a container, installed, or unpacked into the cache."""

@@ -1,0 +1,122 @@
+"""The client's own reply queue: consumed again after every reconnect, and declared again if it was deleted.
+
+Messages are acknowledged after they were handed over, by one cumulative ack for all that came in the same
+turn of the event loop. Without acks, a result under way while the connection breaks would be lost and its
+caller would wait until the deadline; one ack for each chunk would cost a write for each token.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from fleet_client.broker.link import Link, Watch
+from fleet_client.broker.trouble import Trouble, as_trouble
+from fleet_contracts.topology import Queue
+
+_PREFETCH = 500
+_RPC_TIMEOUT_S = 30.0
+_DELETE_TIMEOUT_S = 5.0
+
+Take = Callable[[str | None, bytes], None]
+
+
+class Replies:
+    """Consumes one reply queue.
+
+    Args:
+        url: the broker and vhost.
+        queue: the queue, which belongs to this client alone.
+        take: gets each reply's correlation ID and body; must not wait.
+        on_lost: called after the queue had been deleted and is declared again.
+        chance: spreads reconnects.
+    """
+
+    def __init__(
+        self, url: str, queue: Queue, take: Take, on_lost: Callable[[], None], chance: random.Random
+    ) -> None:
+        self._link = Link(url, "replies", self._serve, chance)
+        self._queue = queue
+        self._take = take
+        self._on_lost = on_lost
+        self._is_declared = False
+        self._consumed: tuple[AbstractQueue, str] | None = None
+        self._newest: AbstractIncomingMessage | None = None
+
+    async def open(self, timeout_s: float) -> None:
+        """Declare the queue and consume it.
+
+        Raises:
+            BrokerUnreachable: not within `timeout_s` seconds.
+        """
+        await self._link.open(timeout_s)
+
+    async def close(self) -> None:
+        """Delete the queue, where the broker can be reached (else it expires by itself), and disconnect."""
+        try:
+            with suppress(Trouble), as_trouble():
+                async with asyncio.timeout(_DELETE_TIMEOUT_S):
+                    await self._delete()
+        finally:
+            await self._link.close()
+
+    async def _delete(self) -> None:
+        if self._consumed is not None:
+            queue, consumer_tag = self._consumed
+            # First the consumer, so that the broker has none to tell that its queue is gone.
+            await queue.cancel(consumer_tag)
+            await queue.delete(if_unused=False, if_empty=False)
+
+    async def _serve(self, connection: AbstractConnection, opened: Callable[[], None]) -> None:
+        watch = Watch()
+        with as_trouble():
+            async with asyncio.timeout(_RPC_TIMEOUT_S):
+                was_deleted = self._is_declared and not await self._exists(connection)
+                self._consumed = await self._consume(connection, watch)
+        self._is_declared = True
+        opened()
+        if was_deleted:
+            self._on_lost()
+        try:
+            await watch.until_gone()
+        finally:
+            self._consumed = None
+
+    async def _exists(self, connection: AbstractConnection) -> bool:
+        # On a channel of its own: the broker closes the channel that asks for a queue which is not there.
+        probe = await connection.channel(publisher_confirms=False)
+        try:
+            await probe.declare_queue(self._queue.name, passive=True)
+        except ChannelNotFoundEntity:
+            return False
+        await probe.close()
+        return True
+
+    async def _consume(self, connection: AbstractConnection, watch: Watch) -> tuple[AbstractQueue, str]:
+        channel = await connection.channel(publisher_confirms=False)
+        await watch.begin(connection, channel)
+        await channel.set_qos(prefetch_count=_PREFETCH)
+        queue = await channel.declare_queue(self._queue.name, durable=True, arguments=self._queue.arguments)
+        return queue, await queue.consume(self._on_message)
+
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
+        try:
+            self._take(message.correlation_id, message.body)
+        finally:
+            is_first_of_this_turn = self._newest is None
+            self._newest = message
+            if is_first_of_this_turn:
+                await self._acknowledge_all()
+
+    async def _acknowledge_all(self) -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            newest, self._newest = self._newest, None
+        if newest is not None:
+            # Where the channel is gone, the broker delivers again and the inbox drops what it has seen.
+            with suppress(Trouble), as_trouble():
+                await newest.ack(multiple=True)

@@ -1,0 +1,40 @@
+"""Owns background tasks, so that none outlives what started it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+class Tasks:
+    """Tasks that end at the latest with `stop`."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(
+        self, work: Coroutine[Any, Any, None], on_error: Callable[[BaseException], None]
+    ) -> asyncio.Task[None]:
+        """Run `work`; `on_error` gets what it raises, other than its cancellation."""
+
+        def end(task: asyncio.Task[None]) -> None:
+            self._running.discard(task)
+            error = None if task.cancelled() else task.exception()
+            if error is not None:
+                on_error(error)
+
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(end)
+        return task
+
+    async def stop(self) -> None:
+        """Cancel what runs and wait for it."""
+        await stop(*self._running)
+
+
+async def stop(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel the tasks and wait until they ended."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

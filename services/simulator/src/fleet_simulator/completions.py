@@ -1,0 +1,127 @@
+"""The two endpoints that make text: chat, and fill-in-the-middle."""
+
+from aiohttp import web
+
+from fleet_simulator import refusals
+from fleet_simulator.answers import altered, complete, compose
+from fleet_simulator.auth import authenticate
+from fleet_simulator.call import Call
+from fleet_simulator.chunks import Envelope, chat_count, chat_messages, fim_count, fim_messages
+from fleet_simulator.config import Account, Lengths
+from fleet_simulator.documents import chat_document, fim_document
+from fleet_simulator.faults import Facts, Fault, Kind
+from fleet_simulator.requests import ChatRequest, FimRequest
+from fleet_simulator.stream import Script, stream
+from fleet_simulator.usage import usage_of
+from fleet_simulator.validation import validated_chat, validated_fim
+from fleet_simulator.whole import whole
+
+
+async def chat(call: Call, *, beta: bool) -> web.StreamResponse:
+    """Answer `POST /chat/completions`.
+
+    Raises:
+        Refusal: What the API answers in place of a 200.
+    """
+    account = authorize(call)
+    request = validated_chat(await call.request.read(), beta=beta)
+    _meet_faults(call, account, request)
+    with call.place(account, request.model):
+        await _hang_if_scripted(call)
+        return await _answer_chat(call, request)
+
+
+async def fim(call: Call) -> web.StreamResponse:
+    """Answer `POST /beta/completions`.
+
+    Raises:
+        Refusal: What the API answers in place of a 200.
+    """
+    account = authorize(call)
+    request = validated_fim(await call.request.read())
+    _meet_faults(call, account, request)
+    with call.place(account, request.model):
+        await _hang_if_scripted(call)
+        return await _answer_fim(call, request)
+
+
+def authorize(call: Call) -> Account:
+    """The account that the call's key opens.
+
+    Raises:
+        Refusal: 401.
+    """
+    simulator = call.simulator
+    header = call.request.headers.get("Authorization")
+    account = authenticate(header, simulator.config.accounts, simulator.new_uuid())
+    call.note("authorized", account=account.name)
+    return account
+
+
+def _meet_faults(call: Call, account: Account, request: ChatRequest | FimRequest) -> None:
+    call.meet_faults(Facts(request.model, request.prompt, account.name, request.stream))
+    if fault := call.plan.get(Kind.STATUS):
+        raise _scripted_refusal(call, fault, call.simulator.limits.limit(account.name, request.model))
+
+
+def _scripted_refusal(call: Call, fault: Fault, limit: int) -> refusals.Refusal:
+    refusal = refusals.of_status(fault.status, limit, call.simulator.new_uuid())
+    if fault.body is not None:
+        refusal = refusals.Refusal(fault.status, fault.body.encode(), fault.content_type)
+    if fault.retry_after is not None:
+        refusal.headers = {"Retry-After": fault.retry_after}
+    return refusal
+
+
+async def _hang_if_scripted(call: Call) -> None:
+    if (seconds := call.seconds(Kind.HANG_BEFORE_HEADERS)) is not None:
+        call.reason = Kind.HANG_BEFORE_HEADERS.value
+        await call.hang(seconds)
+        call.reason = "done"
+
+
+async def _answer_chat(call: Call, request: ChatRequest) -> web.StreamResponse:
+    answer = altered(compose(request, _lengths(call)), call.plan)
+    cached = call.simulator.cached_tokens(request.body.get("user_id"), request.body)
+    usage = usage_of(answer, request.prompt_tokens, cached)
+    envelope = _envelope(call, request, request.logprobs)
+    if not request.stream:
+        return await whole(call, chat_document(envelope, answer, usage), answer.completion_tokens)
+    count = chat_count(answer, trailing=envelope.trailing_usage)
+    return await stream(call, Script(chat_messages(envelope, answer, usage), count))
+
+
+async def _answer_fim(call: Call, request: FimRequest) -> web.StreamResponse:
+    answer = altered(complete(request, _lengths(call)), call.plan)
+    usage = usage_of(answer, request.prompt_tokens)
+    envelope = _envelope(call, request, None)
+    if not request.stream:
+        return await whole(call, fim_document(envelope, answer, usage), answer.completion_tokens)
+    count = fim_count(answer, trailing=envelope.trailing_usage)
+    return await stream(call, Script(fim_messages(envelope, answer, usage), count))
+
+
+def _envelope(call: Call, request: ChatRequest | FimRequest, logprobs: int | None) -> Envelope:
+    simulator = call.simulator
+    return Envelope(
+        id=simulator.new_uuid(),
+        created=simulator.clock.now_ms() // 1000,
+        model=request.model,
+        include_usage=request.include_usage,
+        trailing_usage=Kind.TRAILING_USAGE in call.plan or simulator.config.trailing_usage,
+        logprobs=logprobs,
+    )
+
+
+def _lengths(call: Call) -> Lengths:
+    lengths, fault = call.simulator.config.lengths, call.plan.get(Kind.LENGTH)
+    if fault is None:
+        return lengths
+    return Lengths(
+        reasoning=_fixed(fault.reasoning_tokens, lengths.reasoning),
+        content=_fixed(fault.content_tokens, lengths.content),
+    )
+
+
+def _fixed(asked: int | None, otherwise: tuple[int, int]) -> tuple[int, int]:
+    return otherwise if asked is None else (asked, asked)

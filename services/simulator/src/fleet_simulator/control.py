@@ -1,0 +1,89 @@
+"""The control surface under `/_simulator/`: faults, settings and the log, kept out of the simulated API."""
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+
+from fleet_simulator.refusals import JSON
+from fleet_simulator.simulator import Simulator
+from fleet_simulator.wishes import changed, config_document, fault_document, fault_of
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def add_control_routes(app: web.Application, simulator: Simulator) -> None:
+    """Add the control surface to an application."""
+    control = _Control(simulator)
+    app.router.add_post("/_simulator/faults", _explained(control.add_fault))
+    app.router.add_get("/_simulator/faults", control.list_faults)
+    app.router.add_delete("/_simulator/faults", control.clear_faults)
+    app.router.add_delete("/_simulator/faults/{id}", control.remove_fault)
+    app.router.add_get("/_simulator/config", control.show_config)
+    app.router.add_post("/_simulator/config", _explained(control.change_config))
+    app.router.add_get("/_simulator/state", control.show_state)
+    app.router.add_get("/_simulator/log", _explained(control.read_log))
+
+
+class _Control:
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    async def add_fault(self, request: web.Request) -> web.Response:
+        fault = fault_of(orjson.loads(await request.read()))
+        return _json(fault_document(self._simulator.inject(fault)), status=201)
+
+    async def list_faults(self, _request: web.Request) -> web.Response:
+        return _json([fault_document(armed) for armed in self._simulator.faults.armed()])
+
+    async def clear_faults(self, _request: web.Request) -> web.Response:
+        self._simulator.faults.clear()
+        return web.Response(status=204)
+
+    async def remove_fault(self, request: web.Request) -> web.Response:
+        number = request.match_info["id"]
+        found = number.isdecimal() and self._simulator.faults.remove(int(number))
+        return web.Response(status=204 if found else 404)
+
+    async def show_config(self, _request: web.Request) -> web.Response:
+        return _json(config_document(self._simulator.config))
+
+    async def change_config(self, request: web.Request) -> web.Response:
+        simulator = self._simulator
+        simulator.config = changed(simulator.config, orjson.loads(await request.read()))
+        return _json(config_document(simulator.config))
+
+    async def show_state(self, _request: web.Request) -> web.Response:
+        limits = self._simulator.limits
+        return _json(
+            [
+                {
+                    "account": account,
+                    "model": model,
+                    "in_flight": limits.in_flight(account, model),
+                    "peak": limits.peak(account, model),
+                    "limit": limits.limit(account, model),
+                }
+                for account, model in limits.pools()
+            ]
+        )
+
+    async def read_log(self, request: web.Request) -> web.Response:
+        log = self._simulator.log
+        events = log.events(int(request.query.get("since", "0")))
+        headers = {"Content-Type": "application/jsonl", "x-next-offset": str(log.next_offset)}
+        return web.Response(body=b"".join(event.line() for event in events), headers=headers)
+
+
+def _explained(handler: Handler) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (ValueError, TypeError, KeyError) as error:
+            return _json({"error": str(error)}, status=400)
+
+    return handle
+
+
+def _json(document: object, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(document), status=status, headers={"Content-Type": JSON})

@@ -1,0 +1,1 @@
+"""The worker: takes requests from RabbitMQ and answers them with DeepSeek."""

@@ -1,0 +1,151 @@
+"""The one place where the worker's real parts are built and joined."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
+from prometheus_client import CollectorRegistry
+
+from fleet_chassis.clock import Clock, SystemClock
+from fleet_chassis.health import serve_health
+from fleet_chassis.logging import get_log
+from fleet_chassis.settings import SettingsError
+from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
+from fleet_worker.delivery import TenantRule
+from fleet_worker.door.consumer import Door
+from fleet_worker.door.intake import Intake
+from fleet_worker.door.supervisor import Supervisor
+from fleet_worker.handler import Handler
+from fleet_worker.ledger import MemoryLedger
+from fleet_worker.limiter import MemoryLimiter
+from fleet_worker.observing import Observer
+from fleet_worker.ports import Completions
+from fleet_worker.readiness import Readiness
+from fleet_worker.replies.delivering import Deliverer
+from fleet_worker.replies.opening import RabbitReplies
+from fleet_worker.replies.publisher import open_publishers
+from fleet_worker.retrying import Retrying, RetryPolicy
+from fleet_worker.settings import WorkerSettings
+from fleet_worker.solitude import be_the_only_worker
+
+CONNECT_TIMEOUT_S = 20.0
+LAST_COPIES_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker at work."""
+
+    door: Door
+    supervisor: Supervisor
+    deliverer: Deliverer
+    readiness: Readiness
+    health_url: str
+
+    async def drain(self, grace_s: float) -> None:
+        """Take nothing more, give back what has not started, finish what runs within `grace_s` seconds."""
+        self.readiness.draining()
+        await self.door.stop_consuming()
+        await self.supervisor.drain(grace_s)
+        await self.deliverer.settle(LAST_COPIES_S)
+
+
+@asynccontextmanager
+async def start_worker(settings: WorkerSettings) -> AsyncGenerator[Worker]:
+    """Build a worker from its settings and let it consume; leaving closes everything.
+
+    Raises:
+        SettingsError: the broker can't be reached or lacks the topology, or another worker is in the way.
+    """
+    async with AsyncExitStack() as parts:
+        try:
+            worker = await _build(settings, parts)
+        except ChannelNotFoundEntity as error:
+            raise SettingsError(
+                "The broker has no request queues; run `fleet topology apply` once, then start again."
+            ) from error
+        except (AMQPError, OSError, TimeoutError) as error:
+            raise SettingsError(
+                f"No connection to the broker ({type(error).__name__}); check AMQP_URL and that it runs."
+            ) from error
+        yield worker
+
+
+async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
+    clock, registry = SystemClock(), CollectorRegistry()
+    observer = Observer(registry, get_log("worker"))
+    amqp_url = settings.amqp_url.get_secret_value()
+    if not settings.share_nothing:
+        await parts.enter_async_context(be_the_only_worker(amqp_url))
+    publishers = await parts.enter_async_context(open_publishers(amqp_url, CONNECT_TIMEOUT_S))
+    completions = _deepseek(settings, clock)
+    parts.push_async_callback(completions.aclose)
+    supervisor = Supervisor(settings.concurrency)
+    retrying = _retrying(settings, clock)
+    deliverer = Deliverer(publishers, retrying)
+    intake = _intake(settings, clock, observer, completions, supervisor, deliverer, retrying)
+    door = Door(amqp_url, settings.concurrency, intake.take, settings.worker_name)
+    readiness = Readiness(door, publishers)
+    health_url = await parts.enter_async_context(
+        serve_health(settings.health_host, settings.health_port, registry, readiness.why_not)
+    )
+    parts.push_async_callback(door.close)
+    async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        await door.open()
+    return Worker(door, supervisor, deliverer, readiness, health_url)
+
+
+def _deepseek(settings: WorkerSettings, clock: Clock) -> DeepSeek:
+    clocks = Clocks(
+        connect_s=settings.connect_timeout_s,
+        headers_s=settings.headers_timeout_s,
+        first_content_s=settings.first_content_timeout_s,
+        gap_s=settings.content_gap_timeout_s,
+        total_s=settings.total_timeout_s,
+    )
+    try:
+        endpoints = Endpoints(settings.deepseek_base_url, settings.deepseek_beta_url)
+        return DeepSeek.open(endpoints, settings.deepseek_api_key.get_secret_value(), clocks, clock)
+    except ValueError as error:
+        raise SettingsError(f"The upstream can't be called: {error}.") from error
+
+
+def _retrying(settings: WorkerSettings, clock: Clock) -> Retrying:
+    policy = RetryPolicy(settings.attempts, settings.retry_base_s, settings.retry_longest_s)
+    return Retrying(policy, clock, random.Random())
+
+
+def _intake(
+    settings: WorkerSettings,
+    clock: Clock,
+    observer: Observer,
+    completions: Completions,
+    supervisor: Supervisor,
+    deliverer: Deliverer,
+    retrying: Retrying,
+) -> Intake:
+    replies = RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4))
+    handler = Handler(
+        completions=completions,
+        limiter=MemoryLimiter(settings.limit_concurrency, clock),
+        ledger=MemoryLedger(clock),
+        replies=replies,
+        retrying=retrying,
+        observer=observer,
+        clock=clock,
+        longest_s=settings.longest_request_s,
+    )
+    return Intake(
+        handler=handler,
+        supervisor=supervisor,
+        replies=replies,
+        deliverer=deliverer,
+        observer=observer,
+        rule=TenantRule(settings.strict_tenants, settings.trusted()),
+        clock=clock,
+        worker=settings.worker_name,
+    )

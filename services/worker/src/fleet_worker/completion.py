@@ -1,0 +1,58 @@
+"""What an upstream call gives: deltas while it runs, then a whole completion or one error."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleet_contracts.codes import ErrorCode
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of the answer, in DeepSeek's shape."""
+
+    fields: dict[str, Any]
+    """`content`, `reasoning_content`, `tool_calls`: only what is there and not empty."""
+    logprobs: dict[str, Any] | None = None
+
+
+Emit = Callable[[Delta], None]
+"""Takes each delta as it comes; never waits, so that a slow reader can't hold up the upstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer."""
+
+    response: dict[str, Any]
+    """The chat.completion (or text_completion) object, as DeepSeek returns it unstreamed."""
+    trace_id: str | None
+    first_content_ms: int | None
+    upstream_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAnswer:
+    """What the upstream said about its failure."""
+
+    status: int | None = None
+    type: str | None = None
+    message: str | None = None
+    trace_id: str | None = None
+
+
+@dataclass(eq=False, repr=False)
+class CompletionError(Exception):
+    """The one error of an upstream call. `again` says whether the same call may succeed if made again."""
+
+    code: ErrorCode
+    message: str
+    again: bool
+    retry_after_s: float | None = None
+    upstream: UpstreamAnswer | None = None
+    partial: dict[str, str] = field(default_factory=dict[str, str])
+    """The text that came before the break, by field."""
+
+    def __str__(self) -> str:
+        """The message alone: never text of the request or the answer."""
+        return f"{self.code}: {self.message}"

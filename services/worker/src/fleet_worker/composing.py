@@ -1,0 +1,153 @@
+"""Pure: the bodies of replies. Each is composed once and encoded once."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from fleet_contracts.codes import EXPLANATIONS, ErrorCode
+from fleet_contracts.grammar import MAX_REPLY_BYTES
+from fleet_contracts.reply import accepted_id, chunk_id, final_id, id_base, refused_id, restarted_id
+from fleet_worker.completion import Completion, CompletionError, Delta
+from fleet_worker.cost import cost_of
+from fleet_worker.ports import Sent
+from fleet_worker.request import Refusal, Request
+from fleet_worker.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A reply ready to be published; `attempt` and `seq` go into headers where it has them."""
+
+    kind: str
+    fleet_id: str
+    body: bytes
+    attempt: int | None = None
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Where the time of a request went, in milliseconds."""
+
+    permit_ms: int
+    total_ms: int
+    sent_at_ms: int
+    """Unix time at which the answering call was sent: decides its price."""
+
+
+def compose_accepted(request: Request, attempt: int, worker: str) -> Composed:
+    """`accepted`: the first attempt has started."""
+    fleet_id = accepted_id(_base(request))
+    body = {"attempt": attempt, "queued_ms": request.queued_ms, "worker": worker}
+    return Composed("accepted", fleet_id, _encode("accepted", fleet_id, body), attempt)
+
+
+def compose_restarted(request: Request, run: str, attempt: int, reason: str) -> Composed:
+    """`restarted`: the text of earlier attempts is void."""
+    fleet_id = restarted_id(_base(request), run, attempt)
+    return Composed(
+        "restarted", fleet_id, _encode("restarted", fleet_id, {"attempt": attempt, "reason": reason}), attempt
+    )
+
+
+def compose_chunk(request: Request, run: str, attempt: int, seq: int, delta: Delta) -> Composed:
+    """`chunk`: one piece of the answer, or several joined."""
+    fleet_id = chunk_id(_base(request), run, attempt, seq)
+    body: dict[str, Any] = {"attempt": attempt, "seq": seq, "delta": delta.fields}
+    if delta.logprobs:
+        body["logprobs"] = delta.logprobs
+    return Composed("chunk", fleet_id, _encode("chunk", fleet_id, body), attempt, seq)
+
+
+def compose_result(
+    request: Request, completion: Completion, sent: Sent, attempts: int, took: Took
+) -> Terminal:
+    """`result`: the whole answer, or a `too_large` failure where no reply could carry it."""
+    fleet_id = final_id(_base(request))
+    response = completion.response
+    body: dict[str, Any] = {
+        "attempt": attempts,
+        "last_seq": sent.last_seq,
+        "response": response,
+        "digests": digests_of(response),
+        "timings": {
+            "queued_ms": request.queued_ms,
+            "permit_ms": took.permit_ms,
+            "first_content_ms": completion.first_content_ms,
+            "upstream_ms": completion.upstream_ms,
+            "total_ms": took.total_ms,
+        },
+        "cost": cost_of(request.model, response.get("usage"), took.sent_at_ms),
+        "attempts": attempts,
+        "degraded": sent.degraded,
+    }
+    encoded = _encode("result", fleet_id, body)
+    if len(encoded) > MAX_REPLY_BYTES:
+        return compose_failure(request, _too_large(len(encoded), body["digests"]), attempts)
+    return Terminal("result", fleet_id, attempts, encoded)
+
+
+def compose_failure(request: Request, error: CompletionError, attempts: int) -> Terminal:
+    """`failure`: why there is no answer, and what to do."""
+    fleet_id = final_id(_base(request))
+    body = {
+        "code": error.code,
+        "message": _with_advice(error.code, error.message),
+        "retryable": error.code.retryable,
+        "attempts": attempts,
+        "upstream": error.upstream,
+        "partial": error.partial or None,
+    }
+    return Terminal("failure", fleet_id, attempts, _encode("failure", fleet_id, body), error.code)
+
+
+def compose_refusal(refusal: Refusal) -> Composed:
+    """The `failure` of one publish, which does not end the request that its correlation ID may belong to."""
+    fleet_id = refused_id(id_base(refusal.correlation_id or "", refusal.retry), refusal.message_id)
+    body = {
+        "code": refusal.code,
+        "message": refusal.message,
+        "retryable": refusal.code.retryable,
+        "attempts": 0,
+        "upstream": None,
+        "partial": None,
+    }
+    return Composed("failure", fleet_id, _encode("failure", fleet_id, body))
+
+
+def digests_of(response: dict[str, Any]) -> dict[str, str]:
+    """sha-256 of each text field of the answer, by the field's name."""
+    choice = response["choices"][0]
+    message = choice.get("message") or {"content": choice.get("text")}
+    texts = {name: message.get(name) for name in ("content", "reasoning_content")}
+    for number, call in enumerate(message.get("tool_calls") or ()):
+        texts[f"tool_calls.{number}.arguments"] = call["function"]["arguments"]
+    return {name: _digest(text) for name, text in texts.items() if text is not None}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _too_large(size: int, digests: dict[str, str]) -> CompletionError:
+    listed = ", ".join(f"{name} {digest}" for name, digest in digests.items())
+    return CompletionError(
+        ErrorCode.TOO_LARGE,
+        f"The answer has {size} bytes; a reply holds {MAX_REPLY_BYTES}. sha-256: {listed}.",
+        again=False,
+    )
+
+
+def _with_advice(code: ErrorCode, message: str) -> str:
+    advice = EXPLANATIONS[code].advice
+    return message if advice in message else f"{message} {advice}"
+
+
+def _base(request: Request) -> str:
+    return id_base(request.correlation_id, request.retry)
+
+
+def _encode(kind: str, fleet_id: str, fields: dict[str, Any]) -> bytes:
+    return orjson.dumps({"kind": kind, "id": fleet_id, **fields})

@@ -1,0 +1,93 @@
+"""Pure: the chunks of a streamed answer in, deltas out, and at the end the answer as it comes unstreamed."""
+
+from typing import Any, cast
+
+from fleet_contracts.grammar import RequestType
+from fleet_worker.completion import Delta
+from fleet_worker.deepseek.message import MessageParts
+from fleet_worker.deepseek.shapes import Json, as_list, as_object
+
+_PER_LOGPROB = 256
+_OF_STREAMS_ONLY = frozenset({"delta", "text", "logprobs"})
+
+
+class Assembly:
+    """Puts one streamed answer together.
+
+    Fields that it doesn't know are kept: of a chunk and of a choice the last value, of a message the text
+    joined. Source of the chunks' shape: https://api-docs.deepseek.com/api/create-chat-completion
+    """
+
+    def __init__(self, type_: RequestType) -> None:
+        self._chat = type_ is RequestType.CHAT
+        self._head: Json = {}
+        self._choice: Json = {}
+        self._usage: Json | None = None
+        self._logprobs: dict[str, Any] | None = None
+        self._logprob_count = 0
+        self._parts = MessageParts()
+        self.finish_reason: Any = None
+        """As the upstream says it; None until it came."""
+
+    @property
+    def size(self) -> int:
+        """About how many characters are held."""
+        return self._parts.characters + self._logprob_count * _PER_LOGPROB
+
+    def add(self, chunk: Json) -> Delta | None:
+        """Take one chunk; None where it holds no content, as a role preamble and a chunk of usage don't.
+
+        Raises:
+            ShapeError: it is no chunk.
+        """
+        self._head.update(chunk)
+        if usage := chunk.get("usage"):
+            self._usage = as_object(usage)
+        choices = as_list(chunk.get("choices"))
+        if not choices:
+            return None
+        choice = as_object(choices[0])
+        self._choice.update(choice)
+        if finish_reason := choice.get("finish_reason"):
+            self.finish_reason = finish_reason
+        fields = self._parts.add(self._delta_of(choice))
+        logprobs = choice.get("logprobs")
+        if logprobs is not None:
+            return self._with_logprobs(fields, as_object(logprobs))
+        return Delta(fields) if fields else None
+
+    def response(self) -> Json:
+        """The whole `chat.completion` or `text_completion`."""
+        choice = {name: value for name, value in self._choice.items() if name not in _OF_STREAMS_ONLY}
+        answer = {"message": self._parts.message()} if self._chat else {"text": self._parts.text("content")}
+        whole = {
+            **self._head,
+            "object": "chat.completion" if self._chat else "text_completion",
+            "choices": [
+                {**choice, **answer, "logprobs": self._logprobs, "finish_reason": self.finish_reason}
+            ],
+        }
+        if self._usage or "usage" in whole:
+            whole["usage"] = self._usage
+        return whole
+
+    def partial(self) -> dict[str, str]:
+        """The text so far, by field."""
+        texts = {name: self._parts.text(name) for name in ("content", "reasoning_content")}
+        return {name: text for name, text in texts.items() if text}
+
+    def _delta_of(self, choice: Json) -> Json:
+        if self._chat:
+            return as_object(choice.get("delta"))
+        return {"content": choice.get("text")}
+
+    def _with_logprobs(self, fields: Json, logprobs: Json) -> Delta | None:
+        if self._logprobs is None:
+            self._logprobs = {}
+        some = False
+        for name, value in logprobs.items():
+            entries: list[Any] = cast("list[Any]", value) if isinstance(value, list) else []
+            cast("list[Any]", self._logprobs.setdefault(name, [])).extend(entries)
+            self._logprob_count += len(entries)
+            some = some or bool(entries)
+        return Delta(fields, logprobs) if fields or some else None

@@ -1,0 +1,183 @@
+"""One upstream call: send, read, judge."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+
+import httpx
+
+from fleet_chassis.clock import Clock
+from fleet_worker.completion import Completion, CompletionError, Emit, UpstreamAnswer
+from fleet_worker.deadline import Deadline
+from fleet_worker.deepseek.auth import BearerAuth
+from fleet_worker.deepseek.clocks import Clocks, Watch
+from fleet_worker.deepseek.endpoints import Endpoints
+from fleet_worker.deepseek.errors import deadline_passed, interrupted, refused, silent, unreachable
+from fleet_worker.deepseek.reading import AnswerReader, StreamedAnswer, WholeAnswer
+from fleet_worker.deepseek.refusals import answer_of, retry_after_s
+from fleet_worker.deepseek.shapes import Json
+from fleet_worker.deepseek.transport import open_http
+from fleet_worker.deepseek.verdict import check
+from fleet_worker.request import Request
+
+_OK = 200
+_MAX_ERROR_BYTES = 64 * 1024
+_ERROR_BODY_S = 5.0
+_DRAIN_S = 0.5
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "text/event-stream, application/json",
+    # Compressed streams arrive in lumps, and save little on events of one token.
+    "Accept-Encoding": "identity",
+    "User-Agent": "deepseek-fleet",
+}
+
+
+class DeepSeek:
+    """Answers requests with DeepSeek, or with a server that speaks the same API.
+
+    Args:
+        http: Sends the calls; must follow no redirects and have no time limit but for connecting.
+        auth: The account's key.
+        endpoints: Where calls go.
+        clocks: How long a call may be silent.
+        clock: The time.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, auth: BearerAuth, endpoints: Endpoints, clocks: Clocks, clock: Clock
+    ) -> None:
+        self._http = http
+        self._auth = auth
+        self._endpoints = endpoints
+        self._clocks = clocks
+        self._clock = clock
+
+    @classmethod
+    def open(
+        cls, endpoints: Endpoints, key: str, clocks: Clocks, clock: Clock, tls: ssl.SSLContext | None = None
+    ) -> "DeepSeek":
+        """With connections of its own, which `aclose` ends."""
+        return cls(open_http(clocks.connect_s, tls), BearerAuth(key), endpoints, clocks, clock)
+
+    async def complete(self, request: Request, deadline: Deadline, emit: Emit) -> Completion:
+        """Make one upstream call.
+
+        It has succeeded only with a known finish reason and, where streamed, with `[DONE]`. Cancelling closes
+        the upstream's socket at once.
+
+        Args:
+            request: Its `payload` is POSTed byte for byte.
+            deadline: When nobody wants the answer any more.
+            emit: Gets each delta of a streamed answer, from this task.
+
+        Raises:
+            CompletionError: anything but a whole answer.
+        """
+        if deadline.passed(self._clock):
+            raise deadline_passed()
+        watch = Watch(self._clocks, deadline, self._clock)
+        reader = StreamedAnswer(request.type, emit, watch) if request.stream else WholeAnswer(watch)
+        call = _Call(request, watch, reader)
+        try:
+            async with watch:
+                return await self._make(call)
+        except CompletionError as error:
+            call.explain(error)
+            raise
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def _make(self, call: "_Call") -> Completion:
+        async with self._sent(call) as response:
+            if response.status_code != _OK:
+                raise await self._refusal(response, call)
+            pieces = _pieces(response)
+            answer = await _read(call.reader, pieces)
+            completion = Completion(answer, call.trace_id, call.watch.first_content_ms, call.watch.elapsed_ms)
+            call.watch.stop()
+            await _drain(pieces)
+        check(answer, call.request)
+        return completion
+
+    @asynccontextmanager
+    async def _sent(self, call: "_Call") -> AsyncGenerator[httpx.Response]:
+        response = await self._send(call.request)
+        call.status = response.status_code
+        call.trace_id = response.headers.get("x-ds-trace-id")
+        try:
+            yield response
+        finally:
+            # Closes the connection too, unless the answer was read to its end.
+            with suppress(httpx.RequestError):
+                await response.aclose()
+
+    async def _send(self, request: Request) -> httpx.Response:
+        message = self._http.build_request(
+            "POST", self._endpoints.of(request), content=request.payload, headers=_HEADERS
+        )
+        try:
+            return await self._http.send(message, auth=self._auth, stream=True)
+        except httpx.ConnectTimeout as error:
+            raise silent("connect", self._clocks.connect_s) from error
+        except httpx.RequestError as error:
+            raise unreachable() from error
+
+    async def _refusal(self, response: httpx.Response, call: "_Call") -> CompletionError:
+        body = self._auth.hide(await _first_bytes(response))
+        upstream = answer_of(response.status_code, body, call.trace_id)
+        wait_s = retry_after_s(response.headers.get("retry-after"), self._clock.now_ms())
+        return refused(response.status_code, upstream, wait_s)
+
+
+@dataclass
+class _Call:
+    """What is known of one call while it runs."""
+
+    request: Request
+    watch: Watch
+    reader: AnswerReader
+    status: int | None = None
+    trace_id: str | None = None
+
+    def explain(self, error: CompletionError) -> None:
+        """Add to an error what its place of origin could not know."""
+        error.partial = self.reader.partial()
+        if self.status is not None:
+            upstream = error.upstream or UpstreamAnswer(self.status)
+            error.upstream = replace(upstream, trace_id=self.trace_id)
+
+
+async def _read(reader: AnswerReader, pieces: AsyncIterator[bytes]) -> Json:
+    try:
+        return await reader.read(pieces)
+    except httpx.RequestError as error:
+        raise interrupted("broke off") from error
+
+
+async def _drain(pieces: AsyncIterator[bytes]) -> None:
+    """Read what follows a whole answer, so that its connection can serve the next call."""
+    with suppress(TimeoutError, httpx.RequestError):
+        async with asyncio.timeout(_DRAIN_S):
+            async for _ in pieces:
+                pass
+
+
+async def _first_bytes(response: httpx.Response) -> bytes:
+    """The body of an error, as far as it comes soon and is no longer than any real one."""
+    body = bytearray()
+    with suppress(TimeoutError, httpx.RequestError):
+        async with asyncio.timeout(_ERROR_BODY_S):
+            async for piece in _pieces(response):
+                body += piece
+                if len(body) > _MAX_ERROR_BYTES:
+                    break
+    return bytes(body[:_MAX_ERROR_BYTES])
+
+
+def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
+    return response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()

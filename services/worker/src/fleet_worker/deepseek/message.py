@@ -1,0 +1,75 @@
+"""Pure: joins the fragments of an assistant's message."""
+
+from typing import Any
+
+from fleet_worker.deepseek.shapes import Json, ShapeError, as_list
+from fleet_worker.deepseek.tool_calls import ToolCalls
+
+_TEXTS = frozenset({"content", "reasoning_content"})
+_NEVER_EMPTY = frozenset({"role", "tool_calls"})
+
+
+class MessageParts:
+    """The fragments of one message, by field.
+
+    Text is joined, tool calls are joined by their index, and of anything else the last value stands.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {}
+        self._others: Json = {}
+        self._tool_calls = ToolCalls()
+        self.characters = 0
+        """Of text and of arguments, so far."""
+
+    def add(self, delta: Json) -> Json:
+        """Take a delta; returns what a reader has not seen of it: text and tool calls that are not empty."""
+        fields: Json = {}
+        for name, value in delta.items():
+            if not value:
+                self._note_empty(name, value)
+            elif name == "role":
+                self._others[name] = value
+            elif name == "tool_calls":
+                self.characters += self._tool_calls.add(as_list(value))
+                fields[name] = value
+            elif type(value) is str:
+                self._join(name, value)
+                fields[name] = value
+            else:
+                self._keep(name, value)
+        return fields
+
+    def text(self, name: str) -> str:
+        """The text of a field so far."""
+        return "".join(self._texts.get(name, ()))
+
+    def message(self) -> Json:
+        """The message as it comes unstreamed."""
+        texts: Json = {name: "".join(parts) for name, parts in self._texts.items()}
+        message = {"role": "assistant", "content": None, **self._others, **texts}
+        if calls := self._tool_calls.whole():
+            message["tool_calls"] = calls
+        return message
+
+    def _join(self, name: str, text: str) -> None:
+        self.characters += len(text)
+        parts = self._texts.get(name)
+        if parts is None:
+            self._texts[name] = [text]
+        else:
+            parts.append(text)
+
+    def _note_empty(self, name: str, value: Any) -> None:
+        # A text of which only empty fragments came is an empty text, one of which only null came is null.
+        if name in self._texts or name in _NEVER_EMPTY:
+            return
+        if value == "":
+            self._texts[name] = []
+        else:
+            self._others.setdefault(name, value)
+
+    def _keep(self, name: str, value: Any) -> None:
+        if name in _TEXTS:
+            raise ShapeError(f"has no text in {name}")
+        self._others[name] = value

@@ -1,0 +1,61 @@
+"""Pure: whether a whole answer is a success."""
+
+import re
+from typing import Any
+
+from fleet_worker.deepseek.errors import interrupted
+from fleet_worker.deepseek.shapes import Json, ShapeError, as_list, as_object
+from fleet_worker.request import Request
+
+_FINISHED = frozenset({"stop", "tool_calls", "length", "content_filter"})
+_WORD = re.compile(r"[a-z_]{1,64}")
+
+
+def check(answer: Json, request: Request) -> None:
+    """Let an answer pass that ended as it should.
+
+    A `finish_reason` of `insufficient_system_resource` or `aborted` comes inside a 200 and means that
+    DeepSeek broke the answer off. In JSON mode the API replaces text that is no JSON with blanks
+    (https://api-docs.deepseek.com/guides/json_mode).
+
+    Raises:
+        CompletionError: it did not.
+    """
+    try:
+        choice = _choice_of(answer)
+    except ShapeError as error:
+        raise interrupted(str(error)) from error
+    finish_reason = choice.get("finish_reason")
+    if finish_reason not in _FINISHED:
+        raise interrupted(f"ended with {_described(finish_reason)}")
+    if finish_reason == "stop" and _wants_json(request) and not texts_of(answer).get("content", "").strip():
+        raise interrupted("is blank where JSON was asked for (say json in the prompt, and give an example)")
+
+
+def texts_of(answer: Json) -> dict[str, str]:
+    """The text of an answer by field, as far as there is any; a text completion's is `content`."""
+    try:
+        choice = _choice_of(answer)
+        fields = {"content": choice.get("text"), **as_object(choice.get("message"))}
+    except ShapeError:
+        return {}
+    texts = {name: fields.get(name) for name in ("content", "reasoning_content")}
+    return {name: text for name, text in texts.items() if isinstance(text, str) and text}
+
+
+def _choice_of(answer: Json) -> Json:
+    choices = as_list(answer.get("choices"))
+    if not choices:
+        raise ShapeError("has no choices")
+    return as_object(choices[0])
+
+
+def _described(finish_reason: Any) -> str:
+    if isinstance(finish_reason, str) and _WORD.fullmatch(finish_reason):
+        return f"finish_reason {finish_reason}"
+    return "no finish_reason that the API knows"
+
+
+def _wants_json(request: Request) -> bool:
+    wanted = request.body.get("response_format")
+    return isinstance(wanted, dict) and "json_object" in wanted.values()

@@ -1,0 +1,1 @@
+"""Where deliveries come in: taken, read, supervised and acknowledged."""

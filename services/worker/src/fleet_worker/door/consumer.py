@@ -1,0 +1,145 @@
+"""The door: takes deliveries from the queues, has them handled, and acknowledges what has ended."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aio_pika import IncomingMessage
+from faststream import AckPolicy
+from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
+from faststream.rabbit.subscriber import RabbitSubscriber
+
+from fleet_contracts.topology import REQUESTS, REQUESTS_BATCH, REQUESTS_RESUMED
+from fleet_worker.delivery import Delivery
+from fleet_worker.outcome import Outcome
+
+Take = Callable[[Delivery], Awaitable[Outcome]]
+
+RECONNECT_INTERVAL_S = 1.0
+
+
+def prefetches(concurrency: int) -> dict[str, int]:
+    """How many unacknowledged deliveries each queue may have here: 1.5 times the calls carried, at most.
+
+    What was parked comes first, so it has room of its own; the batch lane always has some.
+    """
+    share = max(1, math.ceil(concurrency / 4))
+    return {REQUESTS_RESUMED: share, REQUESTS: concurrency, REQUESTS_BATCH: share}
+
+
+class Door:
+    """Consumes the request queues over one connection, with a channel for each queue.
+
+    A channel of its own keeps one queue's trouble from cancelling the deliveries of the others.
+    """
+
+    def __init__(self, amqp_url: str, concurrency: int, take: Take, name: str) -> None:
+        self._broker = RabbitBroker(
+            amqp_url,
+            # Every delivery is acknowledged by hand: any other policy drops a request on an error.
+            ack_policy=AckPolicy.MANUAL,
+            reconnect_interval=RECONNECT_INTERVAL_S,
+            graceful_timeout=None,
+            logger=None,
+            apply_types=False,
+            app_id=name,
+        )
+        self._take = take
+        self._subscribers = [
+            self._subscribe(queue, count) for queue, count in prefetches(concurrency).items()
+        ]
+
+    @property
+    def consuming(self) -> bool:
+        """Whether every queue has its consumer now, as far as the client library knows."""
+        return all(_consumes(subscriber) for subscriber in self._subscribers)
+
+    async def open(self) -> None:
+        """Connect and begin to consume."""
+        await self._broker.start()
+
+    async def stop_consuming(self) -> None:
+        """Cancel the consumers: the broker hands over nothing more, and nothing is hidden behind a drain."""
+        await asyncio.gather(*(_cancel(subscriber) for subscriber in self._subscribers))
+
+    async def close(self) -> None:
+        """Close the connection; the broker returns every delivery that was not acknowledged."""
+        await self._broker.stop()
+
+    def _subscribe(self, queue: str, prefetch: int) -> RabbitSubscriber:
+        subscriber = self._broker.subscriber(
+            # Declared by the deploy step: here its absence is an error, not something to mend.
+            RabbitQueue(queue, declare=False),
+            channel=Channel(prefetch_count=prefetch),
+            # The framework's own answer would go wherever the sender says, to any exchange.
+            no_reply=True,
+            decoder=_undecoded,
+        )
+
+        async def take(message: RabbitMessage) -> None:
+            outcome = await self._take(delivery_of(message.raw_message, queue))
+            await _settle(message, outcome)
+
+        subscriber(take)
+        return subscriber
+
+
+async def _undecoded(message: RabbitMessage) -> RabbitMessage:
+    """Hand over the message as it is: a decoder that raises would leave a bad message stuck for ever."""
+    return message
+
+
+async def _settle(message: RabbitMessage, outcome: Outcome) -> None:
+    match outcome:
+        case Outcome.DONE:
+            await message.ack()
+        case Outcome.HAND_BACK:
+            await message.nack(requeue=True)
+
+
+async def _cancel(subscriber: RabbitSubscriber) -> None:
+    """Cancel one consumer now.
+
+    The framework's own stop first waits for running handlers, and hides what arrives meanwhile.
+    """
+    queue, tag = _consumer_of(subscriber)
+    if queue is not None and tag is not None and not queue.channel.is_closed:
+        await queue.cancel(tag)
+
+
+def _consumes(subscriber: RabbitSubscriber) -> bool:
+    queue, tag = _consumer_of(subscriber)
+    return queue is not None and tag is not None and not queue.channel.is_closed
+
+
+def _consumer_of(subscriber: RabbitSubscriber) -> tuple[Any, str | None]:
+    """The framework has no public way to its consumer; these two private names are used here alone."""
+    private: Any = subscriber
+    return private._queue_obj, private._consumer_tag  # noqa: SLF001
+
+
+def delivery_of(message: IncomingMessage, queue: str) -> Delivery:
+    """What the rest of the worker may know of a message."""
+    return Delivery(
+        body=message.body,
+        queue=queue,
+        exchange=message.exchange or "",
+        routing_key=message.routing_key or "",
+        headers=message.headers,
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        type=message.type,
+        message_id=message.message_id,
+        user_id=message.user_id,
+        content_encoding=message.content_encoding,
+        published_ms=_published_ms(message),
+    )
+
+
+def _published_ms(message: IncomingMessage) -> int | None:
+    # Set in ms by RabbitMQ's timestamp interceptor; the property of AMQP itself counts whole seconds.
+    precise = message.headers.get("timestamp_in_ms")
+    if isinstance(precise, int):
+        return precise
+    return None if message.timestamp is None else round(message.timestamp.timestamp() * 1000)

@@ -1,0 +1,193 @@
+"""Pure: a delivery's bytes and properties become a checked `Request`, or a `Refusal` that says why not."""
+
+import hashlib
+from typing import Any, cast
+
+import orjson
+from pydantic import ValidationError
+
+from fleet_contracts import headers as names
+from fleet_contracts.codes import ErrorCode
+from fleet_contracts.grammar import (
+    DEFAULT_TENANT,
+    MAX_REQUEST_BYTES,
+    Lane,
+    OnBreak,
+    RequestType,
+    lane_and_tenant,
+)
+from fleet_contracts.request import ChatRequest, FimRequest
+from fleet_contracts.topology import REQUESTS_BATCH
+from fleet_worker.delivery import Delivery, RefusedError, TenantRule
+from fleet_worker.door.identity import (
+    correlation_id_of,
+    message_id_of,
+    readable,
+    reply_to_of,
+    tenant_of,
+    usable_reply_to,
+)
+from fleet_worker.request import Refusal, Request
+
+_BODIES: dict[RequestType, type[ChatRequest] | type[FimRequest]] = {
+    RequestType.CHAT: ChatRequest,
+    RequestType.FIM: FimRequest,
+}
+
+
+def read(delivery: Delivery, rule: TenantRule, now_ms: int) -> Request | Refusal:
+    """Check a delivery.
+
+    Never raises on bad input, and never repeats any of it but names of fields: a refusal may be logged.
+    """
+    tenant = DEFAULT_TENANT
+    try:
+        tenant = tenant_of(delivery, rule)
+        return _request(delivery, tenant, rule, now_ms)
+    except RefusedError as refused:
+        return Refusal(
+            code=refused.code,
+            message=refused.message,
+            correlation_id=readable(delivery.correlation_id),
+            reply_to=None
+            if refused.code is ErrorCode.REPLY_REFUSED
+            else usable_reply_to(delivery, tenant, rule),
+            message_id=message_id_of(delivery),
+            tenant=tenant,
+            retry=_readable_retry(delivery),
+        )
+
+
+def _request(delivery: Delivery, tenant: str, rule: TenantRule, now_ms: int) -> Request:
+    correlation_id = correlation_id_of(delivery)
+    reply_to = reply_to_of(delivery, tenant, rule)
+    kind = _type(delivery)
+    _refuse_unserved(delivery)
+    body = _body(delivery)
+    model, stream = _check_fields(kind, body)
+    return Request(
+        correlation_id=correlation_id,
+        tenant=tenant,
+        lane=_lane(delivery),
+        type=kind,
+        message_id=message_id_of(delivery),
+        model=model,
+        body=body,
+        payload=_encode(body),
+        digest=hashlib.sha256(delivery.body).hexdigest(),
+        stream=stream,
+        reply_to=reply_to,
+        retry=_count(delivery, names.RETRY) or 0,
+        waiting=_flag(delivery, names.WAITING),
+        on_break=_on_break(delivery),
+        deadline_ms=_count(delivery, names.DEADLINE_MS),
+        queued_ms=max(0, now_ms - delivery.published_ms) if delivery.published_ms else 0,
+        deliveries=_deliveries(delivery),
+    )
+
+
+def _lane(delivery: Delivery) -> Lane:
+    return Lane.BATCH if delivery.queue == REQUESTS_BATCH else lane_and_tenant(delivery.routing_key)[0]
+
+
+def _type(delivery: Delivery) -> RequestType:
+    try:
+        return RequestType(delivery.type or RequestType.CHAT)
+    except ValueError:
+        known = ", ".join(RequestType)
+        raise RefusedError(
+            ErrorCode.INVALID_REQUEST, f"type is unknown; this fleet serves {known}."
+        ) from None
+
+
+def _body(delivery: Delivery) -> dict[str, Any]:
+    if len(delivery.body) > MAX_REQUEST_BYTES:
+        raise RefusedError(
+            ErrorCode.TOO_LARGE,
+            f"The body has {len(delivery.body)} bytes; at most {MAX_REQUEST_BYTES} are taken.",
+        )
+    if (delivery.content_encoding or "utf-8").lower() != "utf-8":
+        raise RefusedError(
+            ErrorCode.INVALID_REQUEST, "content_encoding is set; publish the JSON as it is, in UTF-8."
+        )
+    try:
+        body: Any = orjson.loads(delivery.body)
+    except orjson.JSONDecodeError as error:
+        raise RefusedError(
+            ErrorCode.INVALID_REQUEST, f"The body is no JSON: line {error.lineno}, column {error.colno}."
+        ) from None
+    if not isinstance(body, dict):
+        raise RefusedError(ErrorCode.INVALID_REQUEST, "The body is no JSON object.")
+    return cast("dict[str, Any]", body)
+
+
+def _check_fields(kind: RequestType, body: dict[str, Any]) -> tuple[str, bool]:
+    try:
+        checked = _BODIES[kind].model_validate(body)
+    except ValidationError as error:
+        raise RefusedError(ErrorCode.INVALID_REQUEST, _first_problem(error)) from None
+    return checked.model, bool(checked.stream)
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    others = error.error_count() - 1
+    more = f" (and {others} more)" if others else ""
+    return f"{where[:100]}: {problem['msg'].removeprefix('Value error, ')}{more}."
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        # The encoder takes fewer levels than the decoder; what it refuses could never be sent on.
+        raise RefusedError(
+            ErrorCode.INVALID_REQUEST, "The body is nested too deep; at most 250 levels are taken."
+        ) from None
+
+
+def _count(delivery: Delivery, name: str) -> int | None:
+    value = delivery.headers.get(name)
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise RefusedError(ErrorCode.INVALID_REQUEST, f"{name} must be a whole number, 0 or more.")
+
+
+def _readable_retry(delivery: Delivery) -> int:
+    try:
+        return _count(delivery, names.RETRY) or 0
+    except RefusedError:
+        return 0
+
+
+def _refuse_unserved(delivery: Delivery) -> None:
+    if names.CONVERSATION in delivery.headers:
+        # Answering without the history would look right and be wrong.
+        raise RefusedError(
+            ErrorCode.INVALID_REQUEST,
+            f"{names.CONVERSATION} is not served by this release; send the whole history in messages.",
+        )
+
+
+def _flag(delivery: Delivery, name: str) -> bool:
+    value = delivery.headers.get(name, False)
+    if isinstance(value, bool):
+        return value
+    raise RefusedError(ErrorCode.INVALID_REQUEST, f"{name} must be true or false.")
+
+
+def _on_break(delivery: Delivery) -> OnBreak:
+    try:
+        return OnBreak(delivery.headers.get(names.ON_BREAK, OnBreak.RESTART))
+    except ValueError:
+        known = ", ".join(OnBreak)
+        raise RefusedError(ErrorCode.INVALID_REQUEST, f"{names.ON_BREAK} must be one of {known}.") from None
+
+
+def _deliveries(delivery: Delivery) -> int:
+    # Set by the broker on a quorum queue, and absent on the first delivery.
+    count = delivery.headers.get("x-delivery-count", 0)
+    return count if isinstance(count, int) and count > 0 else 0

@@ -1,0 +1,65 @@
+"""Owns the running requests: they outlive a lost channel, and end or are given back in a drain."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fleet_worker.outcome import Outcome
+
+Work = Callable[[], Coroutine[Any, Any, Outcome]]
+
+
+class Supervisor:
+    """Runs at most `concurrency` requests at once, each in a task that nobody but this class cancels.
+
+    The client library of the broker cancels every waiting handler when a channel closes; a paid upstream
+    call must not die with it, so the handler only waits for the task, shielded.
+    """
+
+    def __init__(self, concurrency: int) -> None:
+        self._slots = asyncio.Semaphore(concurrency)
+        self._waiting = 0
+        self._running: set[asyncio.Task[Outcome]] = set()
+        self._draining = False
+
+    @property
+    def running(self) -> int:
+        """How many requests are in work."""
+        return len(self._running)
+
+    async def run(self, work: Work) -> Outcome:
+        """Do `work` when there is room for it; hands back what has not started when a drain begins."""
+        await self._wait_for_slot()
+        if self._draining:
+            self._slots.release()
+            return Outcome.HAND_BACK
+        task = asyncio.create_task(work())
+        self._running.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    async def drain(self, grace_s: float) -> None:
+        """Let what runs end within `grace_s` seconds; cancel what doesn't, and return its delivery."""
+        self._draining = True
+        for _ in range(self._waiting):
+            self._slots.release()
+        if self._running:
+            await asyncio.wait(self._running, timeout=grace_s)
+        left = list(self._running)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _wait_for_slot(self) -> None:
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+
+    def _forget(self, task: asyncio.Task[Outcome]) -> None:
+        self._running.discard(task)
+        self._slots.release()
+        if not task.cancelled():
+            # Where the waiting handler is gone nobody else would look at an error; the loop would complain.
+            task.exception()

@@ -1,0 +1,37 @@
+"""Runs one worker as a process."""
+
+import asyncio
+import os
+import socket
+import sys
+
+from fleet_chassis.logging import configure_logging, get_log
+from fleet_chassis.service import run_service
+from fleet_worker.bootstrap import start_worker
+from fleet_worker.settings import WorkerSettings
+
+
+def run(settings: WorkerSettings) -> None:
+    """Serve until SIGTERM or Ctrl-C, then drain. Prints one line when it is ready.
+
+    Raises:
+        SettingsError: the worker can't start; the text says what to do.
+    """
+    configure_logging(settings.log_level, settings.log_format)
+    named = settings.named(f"{socket.gethostname()}-{os.getpid()}")
+
+    async def serve(stop: asyncio.Event) -> None:
+        log = get_log("worker")
+        async with start_worker(named) as worker:
+            _say(f"worker {named.worker_name} ready, health at {worker.health_url}")
+            await stop.wait()
+            log.info("drain begins", running=worker.supervisor.running, grace_s=named.drain_s)
+            await worker.drain(named.drain_s)
+            log.info("drain ended")
+
+    run_service(serve)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,27 @@
+"""Whether a worker takes requests now, and why not."""
+
+from fleet_worker.door.consumer import Door
+from fleet_worker.replies.publisher import Publishers
+
+
+class Readiness:
+    """Ready while it consumes and can publish, and no drain has begun."""
+
+    def __init__(self, door: Door, publishers: Publishers) -> None:
+        self._door = door
+        self._publishers = publishers
+        self._draining = False
+
+    def draining(self) -> None:
+        """A drain has begun; there is no way back."""
+        self._draining = True
+
+    def why_not(self) -> str | None:
+        """The reason in one sentence, or None while ready."""
+        if self._draining:
+            return "The worker is draining."
+        if not self._door.consuming:
+            return "The worker does not consume: the broker is away or a queue is gone."
+        if not self._publishers.replies.connected:
+            return "The worker cannot publish: the broker is away."
+        return None

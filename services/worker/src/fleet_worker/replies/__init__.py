@@ -1,0 +1,1 @@
+"""Where replies go out: composed bytes, addressed, published and confirmed."""

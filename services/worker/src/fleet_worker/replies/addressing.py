@@ -1,0 +1,93 @@
+"""Pure: where a reply goes. A caller's own queue, or the topic exchange that anyone may follow."""
+
+from typing import Any
+
+from fleet_contracts import headers as names
+from fleet_contracts.grammar import results_key
+from fleet_contracts.reply import message_type
+from fleet_contracts.topology import DEAD, DEAD_KEY_RECORD, DIRECT_REPLY_PREFIX, RESULTS
+from fleet_worker.composing import Composed
+from fleet_worker.delivery import Delivery
+from fleet_worker.replies.outgoing import Outgoing
+from fleet_worker.request import Refusal, Request
+from fleet_worker.terminal import Terminal
+
+UNKNOWN_MODEL = "unknown"
+
+
+def to_caller(request: Request, composed: Composed) -> Outgoing:
+    """A reply on the caller's queue; on the results where the request names no queue."""
+    if request.reply_to is None:
+        return to_followers(request, composed)
+    return _on_queue(request.reply_to, request.correlation_id, composed)
+
+
+def to_followers(request: Request, composed: Composed) -> Outgoing:
+    """A reply on `deepseek.results`."""
+    key = results_key(composed.kind, request.tenant, request.model)
+    return _outgoing(RESULTS, key, request.correlation_id, composed)
+
+
+def refusal_to_sender(refusal: Refusal, composed: Composed) -> Outgoing:
+    """A refusal on its sender's queue; on the results where the sender named no usable one."""
+    if refusal.reply_to is not None:
+        return _on_queue(refusal.reply_to, refusal.correlation_id, composed)
+    key = results_key(composed.kind, refusal.tenant, UNKNOWN_MODEL)
+    return _outgoing(RESULTS, key, refusal.correlation_id, composed)
+
+
+def to_dead_letters(delivery: Delivery, refusal: Refusal, worker: str, now_ms: int) -> Outgoing:
+    """The delivery's own bytes among the dead letters, with a record of why."""
+    record: dict[str, Any] = {
+        names.DEAD_CODE: str(refusal.code),
+        names.DEAD_MESSAGE: refusal.message,
+        names.DEAD_AT_MS: now_ms,
+        names.DEAD_EXCHANGE: delivery.exchange,
+        names.DEAD_QUEUE: delivery.queue,
+        names.DEAD_ROUTING_KEY: delivery.routing_key,
+        names.DEAD_WORKER: worker,
+        names.TENANT: refusal.tenant,
+    }
+    return Outgoing(
+        exchange=DEAD,
+        routing_key=DEAD_KEY_RECORD,
+        body=delivery.body,
+        type=delivery.type if isinstance(delivery.type, str) else None,
+        correlation_id=refusal.correlation_id,
+        headers=record,
+    )
+
+
+def terminal_reply(terminal: Terminal) -> Composed:
+    """The terminal reply in the form in which every reply is addressed."""
+    return Composed(terminal.kind, terminal.fleet_id, terminal.body, terminal.attempt or None)
+
+
+def _on_queue(queue: str, correlation_id: str | None, composed: Composed) -> Outgoing:
+    # RabbitMQ 4.2 and newer return nothing for a direct reply-to whose reader has gone, so asking for a
+    # return there promises more than the broker keeps.
+    mandatory = not queue.startswith(DIRECT_REPLY_PREFIX)
+    return _outgoing("", queue, correlation_id, composed, mandatory=mandatory)
+
+
+def _outgoing(
+    exchange: str, key: str, correlation_id: str | None, composed: Composed, *, mandatory: bool = True
+) -> Outgoing:
+    return Outgoing(
+        exchange=exchange,
+        routing_key=key,
+        body=composed.body,
+        type=message_type(composed.kind),
+        correlation_id=correlation_id,
+        headers=_headers(composed),
+        mandatory=mandatory,
+    )
+
+
+def _headers(composed: Composed) -> dict[str, Any]:
+    headers: dict[str, Any] = {names.ID: composed.fleet_id}
+    if composed.attempt is not None:
+        headers[names.ATTEMPT] = composed.attempt
+    if composed.seq is not None:
+        headers[names.SEQ] = composed.seq
+    return headers

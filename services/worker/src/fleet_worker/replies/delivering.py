@@ -1,0 +1,82 @@
+"""Gets replies to their readers: the caller first, then everyone who follows the results."""
+
+import asyncio
+
+from fleet_worker.composing import Composed
+from fleet_worker.ports import UndeliveredError
+from fleet_worker.replies.addressing import to_caller, to_followers
+from fleet_worker.replies.outgoing import NotConfirmedError, Outgoing, UnroutableError
+from fleet_worker.replies.publisher import Publishers
+from fleet_worker.request import Request
+from fleet_worker.retrying import Retrying
+
+TERMINAL_TIMEOUT_S = 30.0
+MAX_UNFINISHED = 1000
+
+
+class Deliverer:
+    """Publishes replies and waits for the confirms that a promise depends on."""
+
+    def __init__(self, publishers: Publishers, retrying: Retrying) -> None:
+        self._publishers = publishers
+        self._retrying = retrying
+        self._unfinished: set[asyncio.Task[None]] = set()
+
+    async def deliver(self, request: Request, reply: Composed) -> None:
+        """Publish one chunk or announcement, once.
+
+        Raises:
+            UnroutableError: the caller's queue is gone.
+            NotConfirmedError: the caller's queue is full, or the broker is away.
+        """
+        await self._publishers.replies.publish(to_caller(request, reply))
+
+    async def deliver_terminal(self, request: Request, reply: Composed) -> None:
+        """Publish the terminal reply so that it is confirmed where it counts.
+
+        The caller's queue counts where there is one; then the copy on the results may follow later. A queue
+        that is gone, or refuses for 30 s, leaves the results to count.
+
+        Raises:
+            UndeliveredError: neither took it.
+        """
+        if request.reply_to is not None and await self._reached(to_caller(request, reply)):
+            await self._copy_to_followers(request, reply)
+        else:
+            await self.deliver_surely(to_followers(request, reply))
+
+    async def deliver_surely(self, message: Outgoing) -> None:
+        """Publish what must not be lost.
+
+        Raises:
+            UndeliveredError: the broker did not take it within 30 s.
+        """
+        if not await self._reached(message):
+            raise UndeliveredError(
+                f"{message.type} was not taken by {message.exchange or message.routing_key}"
+            )
+
+    async def settle(self, timeout_s: float) -> None:
+        """Wait for copies that are still on their way, for at most `timeout_s` seconds."""
+        if self._unfinished:
+            await asyncio.wait(self._unfinished, timeout=timeout_s)
+
+    async def _reached(self, message: Outgoing) -> bool:
+        publisher = self._publishers.events if message.exchange else self._publishers.replies
+        try:
+            await self._retrying.publish(
+                lambda: publisher.publish(message), NotConfirmedError, TERMINAL_TIMEOUT_S
+            )
+        except (UnroutableError, NotConfirmedError):
+            return False
+        return True
+
+    async def _copy_to_followers(self, request: Request, reply: Composed) -> None:
+        copy = asyncio.create_task(self._publish_copy(to_followers(request, reply)))
+        self._unfinished.add(copy)
+        copy.add_done_callback(self._unfinished.discard)
+        if len(self._unfinished) > MAX_UNFINISHED:
+            await copy
+
+    async def _publish_copy(self, message: Outgoing) -> None:
+        await self._reached(message)

@@ -1,0 +1,30 @@
+"""Replies over RabbitMQ: opens the stream of each request, and tells senders of what was refused."""
+
+from fleet_worker.composing import compose_refusal
+from fleet_worker.replies.addressing import refusal_to_sender
+from fleet_worker.replies.delivering import Deliverer
+from fleet_worker.replies.stream import NewRun, RabbitReplyStream
+from fleet_worker.request import Refusal, Request
+
+
+class RabbitReplies:
+    """Where replies go, on RabbitMQ."""
+
+    def __init__(self, deliverer: Deliverer, worker: str, new_run: NewRun) -> None:
+        self._deliverer = deliverer
+        self._worker = worker
+        self._new_run = new_run
+
+    def open(self, request: Request) -> RabbitReplyStream:
+        """Begin to answer a request."""
+        return RabbitReplyStream(request, self._deliverer, self._worker, self._new_run)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Send a refusal to its sender.
+
+        Raises:
+            UndeliveredError: no queue took it.
+        """
+        reply = compose_refusal(refusal)
+        if refusal.correlation_id is not None:
+            await self._deliverer.deliver_surely(refusal_to_sender(refusal, reply))

@@ -1,0 +1,140 @@
+"""The replies to one request: numbered chunks in order, then one confirmed terminal reply."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from fleet_worker.completion import Delta
+from fleet_worker.composing import Composed, compose_accepted, compose_chunk, compose_restarted
+from fleet_worker.ports import Sent
+from fleet_worker.replies.addressing import terminal_reply
+from fleet_worker.replies.joining import Announcement, Outbox
+from fleet_worker.replies.outgoing import NotConfirmedError, UnroutableError
+from fleet_worker.request import Request
+from fleet_worker.terminal import Terminal
+
+MAX_WAITING_CHARACTERS = 1024 * 1024
+"""More than this waiting for one reader means that it does not read: it gets the result alone."""
+SETTLE_TIMEOUT_S = 10.0
+
+NewRun = Callable[[], str]
+
+
+class Delivers(Protocol):
+    """Gets one reply to its reader."""
+
+    async def deliver(self, request: Request, reply: Composed) -> None:
+        """Publish a chunk or announcement; raises where it is not confirmed."""
+        ...
+
+    async def deliver_terminal(self, request: Request, reply: Composed) -> None:
+        """Publish the terminal reply where it counts; raises where nobody took it."""
+        ...
+
+
+class RabbitReplyStream:
+    """Sends what is queued from one task of its own, with one publish in flight at a time.
+
+    That keeps the chunks in order, and joins what comes while a confirm is on its way.
+    """
+
+    def __init__(self, request: Request, deliverer: Delivers, worker: str, new_run: NewRun) -> None:
+        self._request = request
+        self._deliverer = deliverer
+        self._worker = worker
+        self._new_run = new_run
+        self._run = ""
+        self._attempt = 0
+        self._last_seq = -1
+        self._degraded = False
+        self._outbox = Outbox(MAX_WAITING_CHARACTERS)
+        self._something_waits = asyncio.Event()
+        self._all_sent = asyncio.Event()
+        self._all_sent.set()
+        self._sending: asyncio.Task[None] | None = None
+
+    def accept(self, attempt: int) -> None:
+        """Say that the first attempt has started."""
+        self._begin(attempt)
+        self._announce(Announcement(attempt, None))
+
+    def restart(self, attempt: int, reason: str) -> None:
+        """Say that a new attempt has begun, and number its chunks from 0 again."""
+        self._begin(attempt)
+        self._announce(Announcement(attempt, reason))
+
+    def retry(self, attempt: int) -> None:
+        """Go on under a new attempt without a word: no text was sent."""
+        self._begin(attempt)
+
+    def send(self, delta: Delta) -> None:
+        """Queue a piece of the answer; never waits."""
+        if self._degraded:
+            return
+        if self._outbox.add(delta):
+            self._wake()
+        else:
+            self._degrade()
+
+    async def settle(self) -> Sent:
+        """Wait until every chunk is confirmed; a reader slower than 10 s gets no more of them."""
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                await self._all_sent.wait()
+        except TimeoutError:
+            self._degrade()
+            await self.close()
+        return Sent(self._last_seq, self._degraded)
+
+    async def finish(self, terminal: Terminal) -> None:
+        """Publish the terminal reply where the caller and the followers look."""
+        await self._deliverer.deliver_terminal(self._request, terminal_reply(terminal))
+
+    async def close(self) -> None:
+        """Stop sending."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+
+    def _begin(self, attempt: int) -> None:
+        self._attempt = attempt
+        self._run = self._new_run()
+        self._last_seq = -1
+
+    def _announce(self, announcement: Announcement) -> None:
+        if self._request.stream and not self._degraded:
+            self._outbox.announce(announcement)
+            self._wake()
+
+    def _wake(self) -> None:
+        self._all_sent.clear()
+        self._something_waits.set()
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_what_waits())
+
+    async def _send_what_waits(self) -> None:
+        while True:
+            await self._something_waits.wait()
+            self._something_waits.clear()
+            while (item := self._outbox.take()) is not None:
+                await self._send_one(self._compose(item))
+            self._all_sent.set()
+
+    async def _send_one(self, reply: Composed) -> None:
+        try:
+            await self._deliverer.deliver(self._request, reply)
+        except (UnroutableError, NotConfirmedError):
+            self._degrade()
+
+    def _compose(self, item: Announcement | Delta) -> Composed:
+        if isinstance(item, Delta):
+            self._last_seq += 1
+            return compose_chunk(self._request, self._run, self._attempt, self._last_seq, item)
+        if item.reason is None:
+            return compose_accepted(self._request, item.attempt, self._worker)
+        return compose_restarted(self._request, self._run, item.attempt, item.reason)
+
+    def _degrade(self) -> None:
+        self._degraded = True
+        self._outbox.clear()
+        self._all_sent.set()

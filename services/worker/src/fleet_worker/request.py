@@ -1,0 +1,65 @@
+"""One request as the worker holds it, after the door has read and checked it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fleet_contracts.codes import ErrorCode
+from fleet_contracts.grammar import Lane, OnBreak, RequestType
+
+RequestKey = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A checked request: everything that the rest of the worker may know about a delivery."""
+
+    correlation_id: str
+    tenant: str
+    lane: Lane
+    type: RequestType
+    message_id: str
+    model: str
+    body: dict[str, Any]
+    payload: bytes
+    """The body as it is POSTed, encoded once."""
+    digest: str
+    """sha-256 of the body's bytes as they were published: tells a repeated request from another one."""
+    stream: bool
+    reply_to: str | None
+    retry: int = 0
+    waiting: bool = False
+    on_break: OnBreak = OnBreak.RESTART
+    deadline_ms: int | None = None
+    queued_ms: int = 0
+    deliveries: int = 0
+    """How often the broker delivered this request before."""
+
+    def refused(self, code: ErrorCode, message: str) -> "Refusal":
+        """The refusal of this publish."""
+        return Refusal(
+            code=code,
+            message=message,
+            correlation_id=self.correlation_id,
+            reply_to=self.reply_to,
+            message_id=self.message_id,
+            tenant=self.tenant,
+            retry=self.retry,
+        )
+
+    @property
+    def key(self) -> RequestKey:
+        """What makes a request the same request."""
+        return (self.tenant, self.correlation_id, self.retry)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One publish that does not become a request: what to tell its sender, where one can be told."""
+
+    code: ErrorCode
+    message: str
+    correlation_id: str | None
+    reply_to: str | None
+    message_id: str
+    tenant: str
+    retry: int = 0

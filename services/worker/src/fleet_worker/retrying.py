@@ -1,0 +1,117 @@
+"""The one door to tenacity: when something is tried again, how often, and how long apart."""
+
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+)
+
+from fleet_chassis.clock import Clock
+from fleet_worker.completion import CompletionError
+from fleet_worker.deadline import Deadline
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How an upstream call is tried again."""
+
+    attempts: int = 3
+    base_s: float = 0.5
+    longest_s: float = 20.0
+
+
+class Retrying:
+    """Repeats what may succeed when done again, with full jitter so that callers don't march in step.
+
+    Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+
+    def __init__(self, policy: RetryPolicy, clock: Clock, chance: random.Random) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._chance = chance
+
+    async def call(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        worth_repeating: Callable[[CompletionError], bool],
+        deadline: Deadline,
+    ) -> T:
+        """Await `attempt` until it succeeds, at most as often as the policy says.
+
+        A pause is never shorter than the upstream's Retry-After, and no attempt is made whose pause would
+        end after the deadline.
+
+        Raises:
+            CompletionError: the last attempt's error.
+        """
+
+        def repeat(error: BaseException) -> bool:
+            return isinstance(error, CompletionError) and worth_repeating(error)
+
+        def too_late(state: RetryCallState) -> bool:
+            return state.upcoming_sleep >= deadline.left_s(self._clock)
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(repeat),
+            wait=self._pause_s,
+            stop=_either(stop_after_attempt(self._policy.attempts), too_late),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
+        return await retrying(_plainly(attempt))
+
+    async def publish(
+        self, publish: Callable[[], Awaitable[None]], passing: type[Exception], within_s: float
+    ) -> None:
+        """Await `publish` until it succeeds, for at most about `within_s` seconds.
+
+        Args:
+            publish: publishes once.
+            passing: the error that may pass by itself; any other is raised at once.
+            within_s: seconds after which no further try is made.
+
+        Raises:
+            passing: the last try's error.
+        """
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(passing),
+            wait=lambda state: self._jitter_s(state.attempt_number, base_s=0.1, longest_s=2.0),
+            stop=stop_after_delay(within_s),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
+        await retrying(_plainly(publish))
+
+    def _pause_s(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        floor_s = (error.retry_after_s or 0.0) if isinstance(error, CompletionError) else 0.0
+        return floor_s + self._jitter_s(state.attempt_number, self._policy.base_s, self._policy.longest_s)
+
+    def _jitter_s(self, attempt_number: int, base_s: float, longest_s: float) -> float:
+        return self._chance.uniform(0, min(longest_s, base_s * 2**attempt_number))
+
+
+def _either(
+    first: Callable[[RetryCallState], bool], second: Callable[[RetryCallState], bool]
+) -> Callable[[RetryCallState], bool]:
+    return lambda state: first(state) or second(state)
+
+
+def _plainly(call: Callable[[], Awaitable[T]]) -> Callable[[], Coroutine[Any, Any, T]]:
+    """`call` as a coroutine function: tenacity would not await what a lambda or a partial returns."""
+
+    async def once() -> T:
+        return await call()
+
+    return once

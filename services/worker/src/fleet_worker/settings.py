@@ -1,0 +1,83 @@
+"""What a worker reads from the environment."""
+
+from pydantic import Field, SecretStr
+
+from fleet_chassis.settings import ServiceSettings
+
+DEEPSEEK_BASE_URL = "https://api.deepseek.com"
+
+
+class WorkerSettings(ServiceSettings):
+    """Every setting of a worker, with its default, unit and meaning."""
+
+    deepseek_api_key: SecretStr = Field(
+        validation_alias="DEEPSEEK_API_KEY", description="The account's API key", min_length=1
+    )
+    deepseek_base_url: str = Field(
+        default=DEEPSEEK_BASE_URL,
+        validation_alias="DEEPSEEK_BASE_URL",
+        pattern=r"^https?://[^\s]+$",
+        description="Where DeepSeek, or what stands in for it, is",
+    )
+    deepseek_beta_url: str | None = Field(
+        default=None,
+        validation_alias="DEEPSEEK_BETA_URL",
+        description="Where fim.v1 and beta features are; /beta beside the base URL where unset",
+    )
+    concurrency: int = Field(
+        default=200, ge=1, le=10_000, description="Calls that one worker carries at once"
+    )
+    limit_concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        description="Calls at once for each model; DeepSeek's published limit (2500, v4-pro 500) where unset",
+    )
+    connect_timeout_s: float = Field(default=10, gt=0, description="Seconds to connect to the upstream")
+    headers_timeout_s: float = Field(
+        default=60, gt=0, description="Seconds from the request to the answer's headers"
+    )
+    first_content_timeout_s: float = Field(
+        default=660,
+        gt=0,
+        description="Seconds from the headers to the first text; DeepSeek itself gives up after 600",
+    )
+    content_gap_timeout_s: float = Field(default=120, gt=0, description="Seconds between two pieces of text")
+    total_timeout_s: float = Field(default=1800, gt=0, description="Seconds for one upstream call")
+    longest_request_s: float = Field(
+        default=5400,
+        gt=0,
+        le=6600,
+        description="Seconds that a request may be held; stays below the broker's consumer timeout of 7200",
+    )
+    attempts: int = Field(default=3, ge=1, le=10, description="Upstream calls for one request")
+    retry_base_s: float = Field(
+        default=0.5, gt=0, description="Seconds; the first pause is up to twice as long"
+    )
+    retry_longest_s: float = Field(
+        default=20, gt=0, description="Seconds; no pause is longer, but Retry-After"
+    )
+    drain_s: float = Field(
+        default=840, ge=0, description="Seconds that running requests get to end after SIGTERM"
+    )
+    strict_tenants: bool = Field(
+        default=False, description="true: the tenant is the RabbitMQ user that the broker has checked"
+    )
+    trusted_users: str = Field(
+        default="", description="RabbitMQ users, separated by commas, whose fleet-tenant header is believed"
+    )
+    # A pod is probed from outside, so the default listens everywhere.
+    health_host: str = Field(default="0.0.0.0", description="Address of /livez, /readyz, /metrics")  # noqa: S104
+    health_port: int = Field(default=9090, ge=0, le=65535, description="Port of them; 0 takes a free one")
+    worker_name: str = Field(default="", description="Name in replies and logs; host and process where empty")
+    share_nothing: bool = Field(
+        default=False,
+        description="true: start beside other workers without a shared store; limits then hold for each",
+    )
+
+    def trusted(self) -> frozenset[str]:
+        """The trusted users as a set."""
+        return frozenset(user.strip() for user in self.trusted_users.split(",") if user.strip())
+
+    def named(self, default: str) -> "WorkerSettings":
+        """These settings with a worker's name: `default` where none is set."""
+        return self if self.worker_name else self.model_copy(update={"worker_name": default})

@@ -1,0 +1,109 @@
+"""The image and compose files fit the code that they run: a wrong name is found here, not in a deployment."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from fleet_chassis.settings import variable_name
+from fleet_contracts.topology import CONSUMER_TIMEOUT_MS
+from fleet_simulator.config import DEFAULT_KEY
+from fleet_worker.bootstrap import LAST_COPIES_S
+from fleet_worker.settings import WorkerSettings
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+REAL = (ROOT / "deploy/compose.deepseek.yml").read_text()
+BROKER = (ROOT / "deploy/rabbitmq/rabbitmq.conf").read_text()
+STAGES = set(re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE, re.MULTILINE))
+
+
+def default_of(field: str) -> float:
+    return WorkerSettings.model_fields[field].default
+
+
+def test_uv_in_the_image_is_the_workspaces_own():
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["required-version"]
+    (version,) = re.findall(r"^ARG UV=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert f"=={version}" == wanted
+
+
+def test_what_is_copied_into_the_image_is_there_and_not_ignored():
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = re.findall(r"^COPY (?!--from)(.+) \./$", DOCKERFILE, re.MULTILINE)
+    assert copied
+    for name in " ".join(copied).split():
+        assert (ROOT / name).exists()
+        assert f"!{name}" in ignored
+
+
+def test_the_installed_member_is_one_of_the_workspace():
+    members = {
+        tomllib.loads(path.read_text())["project"]["name"] for path in ROOT.glob("services/*/pyproject.toml")
+    }
+    packages = set(re.findall(r"--package (\S+)", DOCKERFILE))
+    assert packages
+    assert packages <= members
+
+
+def test_process_1_is_the_command_itself_and_no_shell():
+    scripts = tomllib.loads((ROOT / "services/cli/pyproject.toml").read_text())["project"]["scripts"]
+    entries = re.findall(r"^ENTRYPOINT (.+)$", DOCKERFILE, re.MULTILINE)
+    assert len(entries) == len(STAGES - {"build", "runtime"})
+    for entry in entries:
+        assert json.loads(entry)[0] in scripts
+
+
+def test_the_image_runs_as_nobody_in_particular():
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
+
+
+def test_health_checks_are_valid_python():
+    checks = re.findall(r"^ +CMD (\[.+\])$", DOCKERFILE, re.MULTILINE)
+    assert len(checks) == 2
+    for check in checks:
+        python, option, code = json.loads(check)
+        assert (python, option) == ("python", "-c")
+        compile(code, "HEALTHCHECK", "exec")
+
+
+def test_compose_refers_to_files_and_targets_that_exist():
+    for file in re.findall(r"^ +- (\./[^:]+):", COMPOSE, re.MULTILINE):
+        assert (ROOT / file).is_file()
+    for context, file, target in re.findall(r"context: ([^,]+), dockerfile: ([^,]+), target: (\w+)", COMPOSE):
+        assert (ROOT / context / file).is_file()
+        assert target in STAGES
+
+
+@pytest.mark.parametrize("text", [COMPOSE, REAL], ids=["simulated", "real"])
+def test_compose_sets_only_what_a_worker_reads(text: str):
+    known = {variable_name(WorkerSettings, field) for field in WorkerSettings.model_fields}
+    named = set(re.findall(r"^[ #]+((?:AMQP|DEEPSEEK|FLEET)_[A-Z_]+): ", text, re.MULTILINE))
+    assert named
+    assert named <= known
+
+
+def test_compose_holds_no_key_and_calls_no_real_account_unasked():
+    assert f"DEEPSEEK_API_KEY: {DEFAULT_KEY}\n" in COMPOSE
+    assert "api.deepseek.com" not in COMPOSE
+    assert "DEEPSEEK_API_KEY: ${DEEPSEEK_API_KEY:?" in REAL
+
+
+def test_compose_opens_no_port_to_the_network():
+    published = re.findall(r"^ +- (\S+:\d+)$", COMPOSE, re.MULTILINE)
+    assert len(published) == 4
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_a_worker_is_given_more_time_to_stop_than_its_drain_takes():
+    (grace,) = re.findall(r"stop_grace_period: (\d+)s", COMPOSE.partition("\n  worker:")[2])
+    assert float(grace) > default_of("drain_s") + LAST_COPIES_S
+
+
+def test_the_broker_lets_a_delivery_be_held_for_as_long_as_a_worker_may_hold_it():
+    (timeout,) = re.findall(r"^consumer_timeout = (\d+)$", BROKER, re.MULTILINE)
+    assert int(timeout) == CONSUMER_TIMEOUT_MS
+    assert default_of("longest_request_s") * 1000 < CONSUMER_TIMEOUT_MS

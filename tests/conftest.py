@@ -1,0 +1,53 @@
+"""What every test may ask for."""
+
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from uuid import uuid4
+
+import pytest
+
+from fleet_chassis.topology import apply
+from harness.broker import SharedBroker, shared_broker
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With --no-skips, a run that left something out is no success."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = 0 if reporter is None else len(reporter.stats.get("skipped", []))
+    if session.config.getoption("--no-skips") and skipped and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def private_environ() -> Mapping[str, str]:
+    """This run's environment without the broker and the account that its user may have set."""
+    # The edge at which it is read; from here on it is passed as a value.
+    everything = dict(os.environ)  # noqa: TID251
+    return {name: value for name, value in everything.items() if not name.startswith(("AMQP_", "DEEPSEEK_"))}
+
+
+@pytest.fixture(scope="session")
+def broker(private_environ: Mapping[str, str]) -> Iterator[SharedBroker]:
+    """One private RabbitMQ for the whole run. A test that stops it starts it again before it ends."""
+    with shared_broker(private_environ) as running:
+        yield running
+
+
+@pytest.fixture
+async def vhost(broker: SharedBroker) -> AsyncIterator[str]:
+    """The URL of a fresh virtual host on the run's broker, removed after the test."""
+    name = f"test-{uuid4().hex}"
+    yield await broker.add_vhost(name)
+    await broker.delete_vhost(name)
+
+
+@pytest.fixture
+async def fleet_vhost(vhost: str) -> str:
+    """As `vhost`, with the fleet's exchanges and queues in it."""
+    await apply(vhost)
+    return vhost

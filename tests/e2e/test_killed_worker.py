@@ -1,0 +1,122 @@
+"""Real worker processes, killed and stopped while they stream."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleet_simulator.answers import expected_text
+from fleet_simulator.config import SimulatorConfig, Timing
+from fleet_simulator.server import serve
+from harness.caller import Caller, a_caller, text_of
+from harness.processes import a_fleet
+
+pytestmark = pytest.mark.sockets
+
+BODY: dict[str, Any] = {
+    "model": "deepseek-flash",
+    "messages": [{"role": "user", "content": "What is a lighthouse for?"}],
+    "stream": True,
+}
+PACED = SimulatorConfig(timing=Timing(headers=0.05, first_token=0.05, tokens_per_second=80))
+
+
+async def some_text(caller: Caller) -> list[dict[str, Any]]:
+    """Replies up to the tenth chunk."""
+    replies: list[dict[str, Any]] = []
+    while sum(reply["kind"] == "chunk" for reply in replies) < 10:
+        replies.append(await caller.next())
+    return replies
+
+
+async def test_a_worker_killed_mid_stream_is_superseded_by_a_new_attempt(fleet_vhost: str, tmp_path: Path):
+    async with (
+        serve(PACED) as simulator,
+        a_fleet(fleet_vhost, simulator.base_url, tmp_path, FLEET_SHARE_NOTHING="true") as fleet,
+        a_caller(fleet_vhost) as caller,
+    ):
+        workers = {worker.name: worker for worker in [await fleet.start_worker(), await fleet.start_worker()]}
+        await caller.ask(BODY)
+        before = await some_text(caller)
+        killed_at = time.monotonic()
+        await workers[before[0]["worker"]].kill()
+        after: list[dict[str, Any]] = []
+        while not any(reply["kind"] == "restarted" for reply in after):
+            after.append(await caller.next())
+        took_s = time.monotonic() - killed_at
+        after += await caller.until_end()
+        await caller.silence()
+    restart = next(place for place, reply in enumerate(after) if reply["kind"] == "restarted")
+    assert before[0]["kind"] == "accepted"
+    assert (after[restart]["attempt"], after[restart]["reason"]) == (2, "worker_lost")
+    assert text_of(after[restart:]) == expected_text(BODY)[1]
+    assert [reply["kind"] for reply in after].count("result") == 1
+    assert (after[-1]["attempt"], after[-1]["degraded"]) == (2, False)
+    # The broker sees a closed socket at once; the bound leaves room for a busy machine.
+    assert took_s < 10
+
+
+async def test_a_worker_started_after_the_kill_finishes_the_request(fleet_vhost: str, tmp_path: Path):
+    async with (
+        serve(PACED) as simulator,
+        a_fleet(fleet_vhost, simulator.base_url, tmp_path) as fleet,
+        a_caller(fleet_vhost) as caller,
+    ):
+        first = await fleet.start_worker()
+        await caller.ask(BODY)
+        await some_text(caller)
+        await first.kill()
+        await fleet.start_worker()
+        replies = await caller.until_end()
+    restart = next(place for place, reply in enumerate(replies) if reply["kind"] == "restarted")
+    assert text_of(replies[restart:]) == expected_text(BODY)[1]
+
+
+async def test_a_sigterm_lets_a_running_stream_end(fleet_vhost: str, tmp_path: Path):
+    async with (
+        serve(PACED) as simulator,
+        a_fleet(fleet_vhost, simulator.base_url, tmp_path) as fleet,
+        a_caller(fleet_vhost) as caller,
+    ):
+        worker = await fleet.start_worker()
+        await caller.ask(BODY)
+        replies = await some_text(caller)
+        worker.signal(signal.SIGTERM)
+        replies += await caller.until_end()
+        async with asyncio.timeout(10):
+            assert await worker.wait() == 0
+        assert "drain ended" in fleet.log_of(worker)
+    assert text_of(replies) == expected_text(BODY)[1]
+    assert replies[-1]["attempt"] == 1
+
+
+async def test_prompts_answers_and_keys_never_reach_a_workers_log(fleet_vhost: str, tmp_path: Path):
+    body = {**BODY, "messages": [{"role": "user", "content": "CANARY-31 is a secret"}]}
+    async with (
+        serve(SimulatorConfig().at_once()) as simulator,
+        a_fleet(fleet_vhost, simulator.base_url, tmp_path, FLEET_LOG_LEVEL="debug") as fleet,
+        a_caller(fleet_vhost) as caller,
+    ):
+        worker = await fleet.start_worker()
+        for bad in (body, {**body, "model": "CANARY-31"}, {**body, "temperature": "CANARY-31"}, b"CANARY-31"):
+            await caller.ask(bad)
+            await caller.until_end()
+        await caller.channel.queue_delete(caller.reply_to)
+        await caller.ask(body)
+        await asyncio.sleep(0.5)
+        log = fleet.log_of(worker)
+    assert "request ended" in log
+    assert "CANARY-31" not in log
+    assert "sk-simulator" not in log
+
+
+async def test_a_worker_that_cannot_start_says_why_in_one_sentence(vhost: str, tmp_path: Path):
+    async with a_fleet(vhost, "http://127.0.0.1:9", tmp_path) as fleet:
+        with pytest.raises(Exception, match="ended"):
+            await fleet.start_worker()
+        log = (tmp_path / "worker-1.log").read_text().strip().splitlines()
+    assert len(log) == 1
+    assert "fleet topology apply" in log[0]

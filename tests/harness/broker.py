@@ -1,0 +1,83 @@
+"""One real RabbitMQ for a whole test run, usable from every test's event loop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from fleet_cli.stack.places import cache_dir
+from fleet_cli.stack.rabbitmq.broker import Broker
+from fleet_cli.stack.rabbitmq.sources import local_broker
+
+T = TypeVar("T")
+
+PATIENCE_S = 20.0
+_STARTED = "length([sys:get_state(P) || {_, P, _, _} <- supervisor:which_children(rabbit_fifo_dlx_sup)])"
+_WANTED = (
+    'length([Q || Q <- rabbit_amqqueue:list(), lists:keymember(<<"x-dead-letter-strategy">>, 1,'
+    " amqqueue:get_arguments(Q))])"
+)
+_SOME_DEAD_LETTERING_STARTS = f"{_STARTED} < {_WANTED}."
+
+
+class SharedBroker:
+    """A broker that lives on a loop of its own; each call is carried there and awaited here."""
+
+    def __init__(self, broker: Broker, portal: BlockingPortal) -> None:
+        self.url = broker.url
+        self.version = broker.version
+        self._broker = broker
+        self._portal = portal
+
+    async def ctl(self, *arguments: str) -> str:
+        return await self._there(lambda: self._broker.ctl(*arguments))
+
+    async def evaluate(self, expression: str) -> str:
+        return await self._there(lambda: self._broker.evaluate(expression))
+
+    async def add_vhost(self, name: str) -> str:
+        return await self._there(lambda: self._broker.add_vhost(name))
+
+    async def delete_vhost(self, name: str) -> None:
+        await self._until_dead_lettering_runs()
+        await self._there(lambda: self._broker.delete_vhost(name))
+
+    async def stop_app(self) -> None:
+        await self._there(self._broker.stop_app)
+
+    async def start_app(self) -> None:
+        await self._there(self._broker.start_app)
+
+    async def settle(self) -> None:
+        await self._there(self._broker.settle)
+
+    async def kill(self) -> None:
+        await self._there(self._broker.kill)
+
+    async def restart(self) -> None:
+        await self._there(self._broker.restart)
+
+    async def _until_dead_lettering_runs(self) -> None:
+        """Wait until queues may be deleted.
+
+        RabbitMQ 3.10 starts a process for each queue that dead-letters at least once. Deleting several such
+        queues while these start (which they also do after a restart) ends their supervisor for good, and
+        with it every later declaration of such a queue.
+        """
+        async with asyncio.timeout(PATIENCE_S):
+            while await self.evaluate(_SOME_DEAD_LETTERING_STARTS) == "true":  # noqa: ASYNC110 - a broker can only be asked
+                await asyncio.sleep(0.05)
+
+    async def _there(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await asyncio.wrap_future(self._portal.start_task_soon(call))
+
+
+@contextmanager
+def shared_broker(environ: Mapping[str, str]) -> Generator[SharedBroker]:
+    """A broker on a thread of its own; without AMQP_URL in `environ`, tests touch no other broker."""
+    with start_blocking_portal() as portal:
+        opened = local_broker(print, environ=environ, cache_dir=cache_dir(environ))
+        with portal.wrap_async_context_manager(opened) as broker:
+            yield SharedBroker(broker, portal)

@@ -1,0 +1,57 @@
+"""Workers and a simulator as real processes, which can be killed."""
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleet_cli.stack.child import Child
+from fleet_cli.stack.processes import start_worker
+from fleet_simulator.config import DEFAULT_KEY
+
+GRACE_S = 10.0
+
+
+@dataclass
+class Fleet:
+    """Worker processes on one virtual host, all told the same settings."""
+
+    environ: dict[str, str]
+    logs: Path
+    workers: list[Child] = field(default_factory=list[Child])
+
+    async def start_worker(self, **settings: str) -> Child:
+        name = f"worker-{len(self.workers) + 1}"
+        environ = {**self.environ, "FLEET_WORKER_NAME": name, **settings}
+        worker, _ = await start_worker(name, environ, self.logs)
+        self.workers.append(worker)
+        return worker
+
+    def log_of(self, worker: Child) -> str:
+        return (self.logs / f"{worker.name}.log").read_text()
+
+
+@asynccontextmanager
+async def a_fleet(url: str, base_url: str, logs: Path, **settings: str) -> AsyncGenerator[Fleet]:
+    """No workers yet; whatever is started ends with it."""
+    environ = {
+        **os.environ,  # noqa: TID251  # a child process needs the PATH and HOME of this one
+        "AMQP_URL": url,
+        "DEEPSEEK_BASE_URL": base_url,
+        "DEEPSEEK_API_KEY": DEFAULT_KEY,
+        "FLEET_HEALTH_HOST": "127.0.0.1",
+        "FLEET_HEALTH_PORT": "0",
+        "FLEET_RETRY_BASE_S": "0.02",
+        "FLEET_LOG_FORMAT": "json",
+        **settings,
+    }
+    fleet = Fleet(environ, logs)
+    async with AsyncExitStack() as ends:
+        ends.push_async_callback(_stop_all, fleet)
+        yield fleet
+
+
+async def _stop_all(fleet: Fleet) -> None:
+    for worker in fleet.workers:
+        await worker.stop(grace_s=GRACE_S)

@@ -1,0 +1,162 @@
+"""The broker goes away, workers drain, readers are slow: what a backend still gets."""
+
+import asyncio
+from typing import Any
+
+import aio_pika
+import pytest
+
+from fleet_chassis.clock import SystemClock
+from fleet_chassis.settings import SettingsError
+from fleet_contracts.topology import REQUESTS
+from fleet_simulator.answers import expected_text
+from fleet_simulator.config import SimulatorConfig, Timing
+from fleet_simulator.faults import Fault, Kind, Match
+from fleet_simulator.server import serve
+from fleet_worker.bootstrap import start_worker
+from harness.broker import SharedBroker
+from harness.caller import Caller, a_caller, a_follower, text_of
+from harness.house import a_house, worker_settings
+from harness.waiting import until
+
+pytestmark = pytest.mark.sockets
+
+CALM: dict[str, Any] = {
+    "model": "deepseek-flash",
+    "messages": [{"role": "user", "content": "Tell me of the sea"}],
+    "thinking": {"type": "disabled"},
+}
+STREAMED = {**CALM, "stream": True}
+SLOW = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=100))
+
+
+async def waiting_in(url: str, queue: str) -> int:
+    connection = await aio_pika.connect(url)
+    async with connection:
+        channel = await connection.channel()
+        declared = await channel.get_queue(queue)
+        return declared.declaration_result.message_count or 0
+
+
+async def test_a_broker_that_restarts_in_the_middle_of_a_call_costs_no_second_call(
+    fleet_vhost: str, broker: SharedBroker
+):
+    async with a_house(fleet_vhost, SLOW) as house, a_caller(house.url) as caller:
+        await caller.ask(STREAMED, correlation_id="long-1")
+        assert (await caller.next())["kind"] == "accepted"
+        await broker.stop_app()
+        await broker.start_app()
+        await until(lambda: house.worker.readiness.why_not() is None)
+        async with a_caller(house.url) as again:
+            await again.ask(STREAMED, correlation_id="long-1")
+            result = (await again.until_end())[-1]
+        calls = house.simulator.log.events(kind="admitted")
+    assert result["kind"] == "result"
+    assert result["response"]["choices"][0]["message"]["content"] == expected_text(CALM)[1]
+    assert len(calls) == 1
+
+
+async def test_a_drain_finishes_what_runs_and_gives_back_what_has_not_started(fleet_vhost: str):
+    async with a_house(fleet_vhost, SLOW, concurrency=2) as house:
+        for number in range(6):
+            await house.caller.ask(STREAMED, correlation_id=f"c-{number}")
+        await until(lambda: house.worker.supervisor.running == 2)
+        await house.worker.drain(grace_s=20)
+        assert house.worker.readiness.why_not() == "The worker is draining."
+        ends: list[dict[str, Any]] = []
+        while len(ends) < 2:
+            ends.append((await house.caller.until_end())[-1])
+        assert {end["kind"] for end in ends} == {"result"}
+        assert await waiting_in(house.url, REQUESTS) == 4
+
+
+async def test_a_message_published_during_a_drain_is_not_hidden_behind_it(fleet_vhost: str):
+    async with a_house(fleet_vhost, SLOW) as house:
+        await house.caller.ask(STREAMED)
+        await until(lambda: house.worker.supervisor.running == 1)
+        drain = asyncio.create_task(house.worker.drain(grace_s=20))
+        await until(lambda: house.worker.readiness.why_not() is not None)
+        await asyncio.sleep(0.2)
+        await house.caller.ask(CALM)
+        assert await waiting_in(house.url, REQUESTS) == 1
+        assert not drain.done()
+        await drain
+
+
+async def test_a_call_that_outlasts_the_drain_goes_back_and_is_started_again_aloud(fleet_vhost: str):
+    async with serve(SLOW) as simulator, a_caller(fleet_vhost) as caller:
+        settings = worker_settings(fleet_vhost, simulator.base_url)
+        async with start_worker(settings) as worker:
+            await caller.ask(STREAMED)
+            await until(lambda: worker.supervisor.running == 1)
+            assert (await caller.next())["kind"] == "accepted"
+            await worker.drain(grace_s=0)
+        async with start_worker(settings):
+            replies = await caller.until_end()
+    cut = next(place for place, reply in enumerate(replies) if reply["kind"] == "restarted")
+    assert (replies[cut]["attempt"], replies[cut]["reason"]) == (2, "worker_lost")
+    assert text_of(replies[cut:]) == expected_text(CALM)[1]
+
+
+async def test_a_full_reply_queue_degrades_one_stream_and_no_other(fleet_vhost: str):
+    async with a_house(fleet_vhost) as house, a_follower(house.url) as follower:
+        full = await house.caller.channel.declare_queue(
+            "deepseek.reply.acme.full",
+            durable=True,
+            arguments={"x-queue-type": "classic", "x-max-length": 1, "x-overflow": "reject-publish"},
+        )
+        await Caller(house.caller.channel, full).ask(STREAMED, correlation_id="slow-1")
+        await house.caller.ask(STREAMED)
+        assert text_of(await house.caller.until_end()) == expected_text(CALM)[1]
+        await full.purge()
+        while (result := (await follower.until_end())[-1])["correlation_id"] != "slow-1":
+            pass
+    assert result["degraded"] is True
+
+
+async def test_a_deadline_ends_a_running_call_and_closes_its_socket(fleet_vhost: str):
+    async with a_house(fleet_vhost) as house:
+        house.simulator.inject(Fault(Kind.STALL, match=Match(), after_chunks=3))
+        await house.caller.ask(STREAMED, headers={"fleet-deadline-ms": SystemClock().now_ms() + 1000})
+        failure = (await house.caller.until_end())[-1]
+        await house.simulator.log.wait_for(lambda event: event.kind == "closed")
+        await until(lambda: house.worker.supervisor.running == 0)
+    assert failure["code"] == "deadline_exceeded"
+    assert failure["partial"]["content"]
+
+
+async def test_a_second_worker_without_a_shared_store_refuses_to_start_in_one_sentence(fleet_vhost: str):
+    async with a_house(fleet_vhost) as house:
+        settings = worker_settings(house.url, house.simulator.base_url)
+        with pytest.raises(SettingsError, match="share no store"):
+            async with start_worker(settings):
+                pass
+        async with start_worker(settings.model_copy(update={"share_nothing": True})) as second:
+            assert second.readiness.why_not() is None
+
+
+async def test_a_worker_without_its_topology_says_what_to_run(vhost: str):
+    settings = worker_settings(vhost, "http://127.0.0.1:9")
+    with pytest.raises(SettingsError, match="fleet topology apply"):
+        async with start_worker(settings):
+            pass
+
+
+async def test_two_hundred_streams_through_one_worker_arrive_whole_and_in_order(fleet_vhost: str):
+    bodies = [
+        {**STREAMED, "messages": [{"role": "user", "content": f"Story {number}"}]} for number in range(200)
+    ]
+    timing = Timing(headers=0, first_token=3, tokens_per_second=60)
+    async with a_house(fleet_vhost, SimulatorConfig(timing=timing)) as house:
+        ids = [await house.caller.ask(body) for body in bodies]
+        replies: dict[str, list[dict[str, Any]]] = {correlation_id: [] for correlation_id in ids}
+        ended = 0
+        while ended < len(ids):
+            reply = await house.caller.next(60)
+            replies[reply["correlation_id"]].append(reply)
+            ended += reply["kind"] in {"result", "failure"}
+        peak = house.simulator.limits.peak("default", "deepseek-flash")
+    for correlation_id, body in zip(ids, bodies, strict=True):
+        assert [reply["kind"] for reply in replies[correlation_id]][-1] == "result"
+        assert text_of(replies[correlation_id]) == expected_text(body)[1]
+    assert peak == 200

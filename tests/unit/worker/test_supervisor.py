@@ -1,0 +1,81 @@
+import asyncio
+
+import pytest
+
+from fleet_worker.door.supervisor import Supervisor
+from fleet_worker.outcome import Outcome
+
+
+class Work:
+    """Runs until told, and remembers what became of it."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.ended = ""
+
+    async def __call__(self) -> Outcome:
+        self.started.set()
+        try:
+            await self.may_end.wait()
+        except asyncio.CancelledError:
+            self.ended = "cancelled"
+            raise
+        self.ended = "done"
+        return Outcome.DONE
+
+
+async def test_work_outlives_the_handler_that_waits_for_it():
+    supervisor, work = Supervisor(1), Work()
+    waiting = asyncio.create_task(supervisor.run(work))
+    await work.started.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    work.may_end.set()
+    await supervisor.drain(grace_s=1)
+    assert work.ended == "done"
+
+
+async def test_no_more_runs_than_there_is_room_for():
+    supervisor, first, second = Supervisor(1), Work(), Work()
+    one = asyncio.create_task(supervisor.run(first))
+    other = asyncio.create_task(supervisor.run(second))
+    await first.started.wait()
+    await asyncio.sleep(0)
+    assert not second.started.is_set()
+    first.may_end.set()
+    await second.started.wait()
+    second.may_end.set()
+    assert [await one, await other] == [Outcome.DONE, Outcome.DONE]
+
+
+async def test_a_drain_hands_back_what_has_not_started_and_finishes_what_runs():
+    supervisor, running, waiting = Supervisor(1), Work(), Work()
+    one = asyncio.create_task(supervisor.run(running))
+    other = asyncio.create_task(supervisor.run(waiting))
+    await running.started.wait()
+    await asyncio.sleep(0)
+    drain = asyncio.create_task(supervisor.drain(grace_s=5))
+    assert await other is Outcome.HAND_BACK
+    running.may_end.set()
+    assert await one is Outcome.DONE
+    await drain
+    assert (running.ended, waiting.ended) == ("done", "")
+
+
+async def test_a_drain_cancels_what_does_not_end_in_time():
+    supervisor, work = Supervisor(1), Work()
+    one = asyncio.create_task(supervisor.run(work))
+    await work.started.wait()
+    await supervisor.drain(grace_s=0)
+    with pytest.raises(asyncio.CancelledError):
+        await one
+    assert (work.ended, supervisor.running) == ("cancelled", 0)
+
+
+async def test_nothing_starts_after_a_drain_began():
+    supervisor, work = Supervisor(1), Work()
+    await supervisor.drain(grace_s=0)
+    assert await supervisor.run(work) is Outcome.HAND_BACK
+    assert not work.started.is_set()
