@@ -29,7 +29,6 @@ app.command()(demo)
 app.command()(ask)
 app.command()(worker)
 app.command()(settings)
-app.command()(settings)
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(simulator)
