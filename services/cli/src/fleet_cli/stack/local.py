@@ -26,6 +26,8 @@ class Plan:
 
     workers: int = 1
     only_simulator: bool = True
+    simulator_speed: float = 1.0
+    """How many times faster than the real DeepSeek the simulator answers."""
 
 
 @dataclass
@@ -106,7 +108,7 @@ async def _with_upstream(
     simulator: Child | None = None
     if given is None:
         watch = Stopwatch()
-        simulator, base_url = await start_simulator(environ, logs)
+        simulator, base_url = await start_simulator(environ, logs, plan.simulator_speed)
         parts.push_async_callback(simulator.stop, grace_s=STOP_GRACE_S)
         report(f"upstream: a simulator at {base_url}, ready in {watch}")
         addresses = Addresses(broker.url, base_url, DEFAULT_KEY)

@@ -11,9 +11,9 @@ SIMULATOR_READY = r"^(http://\S+)\s*$"
 WORKER_READY = r"^worker \S+ ready, health at (\S+)\s*$"
 
 
-async def start_simulator(environ: Mapping[str, str], logs: Path) -> tuple[Child, str]:
-    """A simulator on a free port of the loopback interface, and its base URL."""
-    child = await _start("simulator", ("simulator",), environ, logs)
+async def start_simulator(environ: Mapping[str, str], logs: Path, speed: float) -> tuple[Child, str]:
+    """A simulator on a free port of the loopback interface, `speed` times as fast, and its base URL."""
+    child = await _start("simulator", ("simulator", "--speed", str(speed)), environ, logs)
     return child, await _ready(child, SIMULATOR_READY)
 
 
