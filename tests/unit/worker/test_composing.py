@@ -69,7 +69,7 @@ def test_an_answer_that_no_reply_can_carry_ends_as_too_large_with_its_digest():
 def test_a_failure_says_what_happened_what_to_do_and_what_the_upstream_said():
     error = CompletionError(
         ErrorCode.UPSTREAM_REJECTED,
-        "DeepSeek refused the request.",
+        "DeepSeek refused the request (400): correct what upstream.message names",
         again=False,
         upstream=UpstreamAnswer(400, "invalid_request_error", "Invalid max_tokens value", "abc"),
         partial={"content": "half"},
@@ -78,7 +78,7 @@ def test_a_failure_says_what_happened_what_to_do_and_what_the_upstream_said():
     REPLY.validate_python(body)
     assert body["id"] == "c-1~2:final"
     assert body["retryable"] is False
-    assert body["message"].startswith("DeepSeek refused the request. Correct what")
+    assert body["message"] == "DeepSeek refused the request (400): correct what upstream.message names."
     assert body["upstream"] == {
         "status": 400,
         "type": "invalid_request_error",

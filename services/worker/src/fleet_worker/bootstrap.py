@@ -88,7 +88,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     retrying = _retrying(settings, clock)
     deliverer = Deliverer(publishers, retrying)
     intake = _intake(settings, clock, observer, completions, supervisor, deliverer, retrying)
-    door = Door(amqp_url, settings.concurrency, intake.take, settings.worker_name)
+    door = Door(amqp_url, settings.concurrency, intake.take, settings.worker_name, observer)
     readiness = Readiness(door, publishers)
     health_url = await parts.enter_async_context(
         serve_health(settings.health_host, settings.health_port, registry, readiness.why_not)

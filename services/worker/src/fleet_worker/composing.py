@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from fleet_contracts.codes import EXPLANATIONS, ErrorCode
+from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import MAX_REPLY_BYTES
 from fleet_contracts.reply import accepted_id, chunk_id, final_id, id_base, refused_id, restarted_id
 from fleet_worker.completion import Completion, CompletionError, Delta
@@ -94,7 +94,7 @@ def compose_failure(request: Request, error: CompletionError, attempts: int) -> 
     fleet_id = final_id(_base(request))
     body = {
         "code": error.code,
-        "message": _with_advice(error.code, error.message),
+        "message": _sentence(error.message),
         "retryable": error.code.retryable,
         "attempts": attempts,
         "upstream": error.upstream,
@@ -135,14 +135,13 @@ def _too_large(size: int, digests: dict[str, str]) -> CompletionError:
     listed = ", ".join(f"{name} {digest}" for name, digest in digests.items())
     return CompletionError(
         ErrorCode.TOO_LARGE,
-        f"The answer has {size} bytes; a reply holds {MAX_REPLY_BYTES}. sha-256: {listed}.",
+        f"The answer has {size} bytes; a reply holds {MAX_REPLY_BYTES}: lower max_tokens (sha-256: {listed})",
         again=False,
     )
 
 
-def _with_advice(code: ErrorCode, message: str) -> str:
-    advice = EXPLANATIONS[code].advice
-    return message if advice in message else f"{message} {advice}"
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def _base(request: Request) -> str:

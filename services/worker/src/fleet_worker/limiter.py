@@ -49,5 +49,5 @@ class MemoryLimiter:
 
 
 def _too_late() -> CompletionError:
-    message = "The deadline passed before the request got a permit."
+    message = "the deadline passed before the request got a permit: ask again with more time"
     return CompletionError(ErrorCode.DEADLINE_EXCEEDED, message, again=False)

@@ -27,7 +27,19 @@ class Observer:
             registry=registry,
             buckets=_SECONDS,
         )
+        self._reconnects = Counter(
+            "fleet_broker_reconnects", "Connections to the broker made anew", registry=registry
+        )
         self.in_flight = Gauge("fleet_requests_in_flight", "Requests in work", registry=registry)
+
+    def broker_lost(self) -> None:
+        """The connection that requests come in by is gone; calls under way go on."""
+        self._log.warning("broker connection lost")
+
+    def broker_back(self) -> None:
+        """The connection stands again."""
+        self._reconnects.inc()
+        self._log.info("broker connection back")
 
     def attempted(self) -> None:
         """An upstream call starts."""
@@ -58,6 +70,10 @@ class Observer:
     def broke(self, error: Exception) -> CompletionError:
         """A bug: logged here with its class, told to the caller as `internal`."""
         self._log.error("a bug ended a request", error=error)  # a traceback would show content
-        failure = CompletionError(ErrorCode.INTERNAL, "The fleet failed on this request.", again=False)
+        failure = CompletionError(
+            ErrorCode.INTERNAL,
+            "the fleet failed on this request: ask again, and tell its operators if that fails too",
+            again=False,
+        )
         failure.__cause__ = error
         return failure

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from aio_pika import IncomingMessage
 from faststream import AckPolicy
@@ -17,6 +17,18 @@ from fleet_worker.outcome import Outcome
 Take = Callable[[Delivery], Awaitable[Outcome]]
 
 RECONNECT_INTERVAL_S = 1.0
+
+
+class ConnectionObserver(Protocol):
+    """Is told when the connection to the broker goes and comes."""
+
+    def broker_lost(self) -> None:
+        """The connection is gone; it is made anew until it stands."""
+        ...
+
+    def broker_back(self) -> None:
+        """The connection stands again."""
+        ...
 
 
 def prefetches(concurrency: int) -> dict[str, int]:
@@ -34,17 +46,23 @@ class Door:
     A channel of its own keeps one queue's trouble from cancelling the deliveries of the others.
     """
 
-    def __init__(self, amqp_url: str, concurrency: int, take: Take, name: str) -> None:
+    def __init__(
+        self, amqp_url: str, concurrency: int, take: Take, name: str, observer: ConnectionObserver
+    ) -> None:
         self._broker = RabbitBroker(
             amqp_url,
             # Every delivery is acknowledged by hand: any other policy drops a request on an error.
             ack_policy=AckPolicy.MANUAL,
             reconnect_interval=RECONNECT_INTERVAL_S,
             graceful_timeout=None,
+            on_close=[self._on_close],
+            on_reconnected=[self._on_reconnected],
             logger=None,
             apply_types=False,
             app_id=name,
         )
+        self._observer = observer
+        self._stands = False
         self._take = take
         self._subscribers = [
             self._subscribe(queue, count) for queue, count in prefetches(concurrency).items()
@@ -58,6 +76,7 @@ class Door:
     async def open(self) -> None:
         """Connect and begin to consume."""
         await self._broker.start()
+        self._stands = True
 
     async def stop_consuming(self) -> None:
         """Cancel the consumers: the broker hands over nothing more, and nothing is hidden behind a drain."""
@@ -65,7 +84,18 @@ class Door:
 
     async def close(self) -> None:
         """Close the connection; the broker returns every delivery that was not acknowledged."""
+        self._stands = False
         await self._broker.stop()
+
+    def _on_close(self, *_details: object) -> None:
+        # Called for each failed try to connect too; one line for one loss is enough.
+        if self._stands:
+            self._stands = False
+            self._observer.broker_lost()
+
+    def _on_reconnected(self, *_details: object) -> None:
+        self._stands = True
+        self._observer.broker_back()
 
     def _subscribe(self, queue: str, prefetch: int) -> RabbitSubscriber:
         subscriber = self._broker.subscriber(

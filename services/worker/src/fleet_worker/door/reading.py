@@ -45,17 +45,22 @@ def read(delivery: Delivery, rule: TenantRule, now_ms: int) -> Request | Refusal
         tenant = tenant_of(delivery, rule)
         return _request(delivery, tenant, rule, now_ms)
     except RefusedError as refused:
-        return Refusal(
-            code=refused.code,
-            message=refused.message,
-            correlation_id=readable(delivery.correlation_id),
-            reply_to=None
-            if refused.code is ErrorCode.REPLY_REFUSED
-            else usable_reply_to(delivery, tenant, rule),
-            message_id=message_id_of(delivery),
-            tenant=tenant,
-            retry=_readable_retry(delivery),
-        )
+        return refusal_of(delivery, rule, refused, tenant)
+
+
+def refusal_of(
+    delivery: Delivery, rule: TenantRule, refused: RefusedError, tenant: str = DEFAULT_TENANT
+) -> Refusal:
+    """What to tell the sender of a delivery that is not taken on, and where."""
+    return Refusal(
+        code=refused.code,
+        message=refused.message,
+        correlation_id=readable(delivery.correlation_id),
+        reply_to=usable_reply_to(delivery, tenant, rule),
+        message_id=message_id_of(delivery),
+        tenant=tenant,
+        retry=_readable_retry(delivery),
+    )
 
 
 def _request(delivery: Delivery, tenant: str, rule: TenantRule, now_ms: int) -> Request:
