@@ -1,11 +1,14 @@
 """Whatever is thrown at the queue ends as one dead letter, and one failure where its sender can be told."""
 
+import asyncio
 import time
 from typing import Any
 
 import pytest
 
-from harness.caller import dead_letters
+from fleet_chassis.topology import apply
+from fleet_contracts.topology import REQUESTS_DEAD
+from harness.caller import a_follower, dead_letters
 from harness.house import a_house
 from harness.waiting import until
 
@@ -101,6 +104,31 @@ async def test_what_is_only_strange_is_answered_all_the_same(fleet_vhost: str, p
         correlation_id = await house.caller.ask(GOOD, **properties)
         replies = await house.caller.until_end()
     assert (replies[-1]["kind"], replies[-1]["correlation_id"]) == ("result", correlation_id)
+
+
+async def test_a_bad_message_whose_reply_queue_is_gone_is_buried_and_told_on_the_results(
+    fleet_vhost: str,
+):
+    async with a_house(fleet_vhost) as house, a_follower(house.url, "failure.#") as follower:
+        correlation_id = await house.caller.ask(b"", reply_to="deepseek.reply.acme.gone")
+        failure = await follower.next()
+        await follower.silence()
+        records = await dead_letters(house.url)
+    assert (failure["code"], failure["correlation_id"]) == ("invalid_request", correlation_id)
+    assert len(records) == 1
+
+
+async def test_a_bad_message_waits_while_the_dead_letters_have_no_queue(fleet_vhost: str):
+    async with a_house(fleet_vhost) as house:
+        await house.caller.channel.queue_delete(REQUESTS_DEAD)
+        await house.caller.ask(b"")
+        assert (await house.caller.next())["code"] == "invalid_request"
+        await house.caller.silence(1.0)
+        await apply(house.url)
+        async with asyncio.timeout(10):
+            while not (records := await dead_letters(house.url)):  # noqa: ASYNC110 - a queue can only be asked
+                await asyncio.sleep(0.1)
+    assert len(records) == 1
 
 
 async def test_without_a_correlation_id_there_is_one_dead_letter_and_silence(fleet_vhost: str):

@@ -19,6 +19,8 @@ from fleet_worker.completion import CompletionError
 from fleet_worker.deadline import Deadline
 
 T = TypeVar("T")
+Passing = type[Exception] | tuple[type[Exception], ...]
+"""Errors that may pass by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,13 @@ class Retrying:
         return await retrying(_plainly(attempt))
 
     async def publish(
-        self, publish: Callable[[], Awaitable[None]], passing: type[Exception], within_s: float
+        self, publish: Callable[[], Awaitable[None]], passing: Passing, within_s: float
     ) -> None:
         """Await `publish` until it succeeds, for at most about `within_s` seconds.
 
         Args:
             publish: publishes once.
-            passing: the error that may pass by itself; any other is raised at once.
+            passing: the errors that may pass by themselves; any other is raised at once.
             within_s: seconds after which no further try is made.
 
         Raises:

@@ -28,10 +28,15 @@ def to_followers(request: Request, composed: Composed) -> Outgoing:
     return _outgoing(RESULTS, key, request.correlation_id, composed)
 
 
-def refusal_to_sender(refusal: Refusal, composed: Composed) -> Outgoing:
-    """A refusal on its sender's queue; on the results where the sender named no usable one."""
-    if refusal.reply_to is not None:
-        return _on_queue(refusal.reply_to, refusal.correlation_id, composed)
+def refusal_to_sender(refusal: Refusal, composed: Composed) -> Outgoing | None:
+    """A refusal on its sender's queue; None where the sender named no usable one."""
+    if refusal.reply_to is None:
+        return None
+    return _on_queue(refusal.reply_to, refusal.correlation_id, composed)
+
+
+def refusal_to_followers(refusal: Refusal, composed: Composed) -> Outgoing:
+    """A refusal on `deepseek.results`."""
     key = results_key(composed.kind, refusal.tenant, UNKNOWN_MODEL)
     return _outgoing(RESULTS, key, refusal.correlation_id, composed)
 

@@ -1,17 +1,24 @@
 """Gets replies to their readers: the caller first, then everyone who follows the results."""
 
 import asyncio
+from contextlib import suppress
 
 from fleet_worker.composing import Composed
 from fleet_worker.ports import UndeliveredError
-from fleet_worker.replies.addressing import to_caller, to_followers
+from fleet_worker.replies.addressing import (
+    refusal_to_followers,
+    refusal_to_sender,
+    to_caller,
+    to_followers,
+)
 from fleet_worker.replies.outgoing import NotConfirmedError, Outgoing, UnroutableError
-from fleet_worker.replies.publisher import Publishers
-from fleet_worker.request import Request
-from fleet_worker.retrying import Retrying
+from fleet_worker.replies.publisher import Publisher, Publishers
+from fleet_worker.request import Refusal, Request
+from fleet_worker.retrying import Passing, Retrying
 
 TERMINAL_TIMEOUT_S = 30.0
 MAX_UNFINISHED = 1000
+UNDELIVERED = (UnroutableError, NotConfirmedError)
 
 
 class Deliverer:
@@ -40,36 +47,47 @@ class Deliverer:
         Raises:
             UndeliveredError: neither took it.
         """
-        if request.reply_to is not None and await self._reached(to_caller(request, reply)):
+        if request.reply_to is not None and await self._reached_caller(to_caller(request, reply)):
             await self._copy_to_followers(request, reply)
         else:
             await self.deliver_surely(to_followers(request, reply))
+
+    async def deliver_refusal(self, refusal: Refusal, reply: Composed) -> None:
+        """Publish a refusal to its sender, or on the results where the sender named no queue that takes it.
+
+        Raises:
+            UndeliveredError: neither took it.
+        """
+        own = refusal_to_sender(refusal, reply)
+        if own is None or not await self._reached_caller(own):
+            await self.deliver_surely(refusal_to_followers(refusal, reply))
 
     async def deliver_surely(self, message: Outgoing) -> None:
         """Publish what must not be lost.
 
         Raises:
-            UndeliveredError: the broker did not take it within 30 s.
+            UndeliveredError: no queue of the fleet's own took it within 30 s.
         """
-        if not await self._reached(message):
-            raise UndeliveredError(
-                f"{message.type} was not taken by {message.exchange or message.routing_key}"
-            )
+        try:
+            await self._publish(self._publishers.events, message, UNDELIVERED)
+        except UNDELIVERED as error:
+            raise UndeliveredError(f"{message.type} was not taken by {message.exchange}") from error
 
     async def settle(self, timeout_s: float) -> None:
         """Wait for copies that are still on their way, for at most `timeout_s` seconds."""
         if self._unfinished:
             await asyncio.wait(self._unfinished, timeout=timeout_s)
 
-    async def _reached(self, message: Outgoing) -> bool:
-        publisher = self._publishers.events if message.exchange else self._publishers.replies
+    async def _reached_caller(self, message: Outgoing) -> bool:
+        # A caller's queue that is gone does not come back by itself, so only a refusal is tried again.
         try:
-            await self._retrying.publish(
-                lambda: publisher.publish(message), NotConfirmedError, TERMINAL_TIMEOUT_S
-            )
-        except (UnroutableError, NotConfirmedError):
+            await self._publish(self._publishers.replies, message, NotConfirmedError)
+        except UNDELIVERED:
             return False
         return True
+
+    async def _publish(self, publisher: Publisher, message: Outgoing, passing: Passing) -> None:
+        await self._retrying.publish(lambda: publisher.publish(message), passing, TERMINAL_TIMEOUT_S)
 
     async def _copy_to_followers(self, request: Request, reply: Composed) -> None:
         copy = asyncio.create_task(self._publish_copy(to_followers(request, reply)))
@@ -79,4 +97,5 @@ class Deliverer:
             await copy
 
     async def _publish_copy(self, message: Outgoing) -> None:
-        await self._reached(message)
+        with suppress(*UNDELIVERED):
+            await self._publish(self._publishers.events, message, NotConfirmedError)

@@ -1,7 +1,6 @@
 """Replies over RabbitMQ: opens the stream of each request, and tells senders of what was refused."""
 
 from fleet_worker.composing import compose_refusal
-from fleet_worker.replies.addressing import refusal_to_sender
 from fleet_worker.replies.delivering import Deliverer
 from fleet_worker.replies.stream import NewRun, RabbitReplyStream
 from fleet_worker.request import Refusal, Request
@@ -25,6 +24,5 @@ class RabbitReplies:
         Raises:
             UndeliveredError: no queue took it.
         """
-        reply = compose_refusal(refusal)
         if refusal.correlation_id is not None:
-            await self._deliverer.deliver_surely(refusal_to_sender(refusal, reply))
+            await self._deliverer.deliver_refusal(refusal, compose_refusal(refusal))
