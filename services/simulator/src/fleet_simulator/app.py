@@ -52,9 +52,13 @@ class _Edge:
                 return await answer(call)
             except Refusal as refusal:
                 return _refuse(call, refusal)
-            except (asyncio.CancelledError, ConnectionError):
+            except asyncio.CancelledError:
                 call.reason = "client_gone"
                 raise
+            except ConnectionError as error:
+                # A client that leaves is no error of the server, which would log a traceback for it.
+                call.reason = "client_gone"
+                raise asyncio.CancelledError from error
             finally:
                 call.note("closed", reason=call.reason, bytes=call.sent)
 
@@ -106,7 +110,8 @@ async def _model(call: Call) -> web.StreamResponse:
 
 
 async def _balance(call: Call) -> web.StreamResponse:
-    return _json(catalogue.balance_document(authorize(call)))
+    account = authorize(call)
+    return _json(catalogue.balance_document(account.currency, call.simulator.left(account)))
 
 
 async def _nowhere(call: Call) -> web.StreamResponse:
