@@ -30,6 +30,11 @@ STREAMED = {**CALM, "stream": True}
 SLOW = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=100))
 
 
+async def until_it_leaves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
 async def waiting_in(url: str, queue: str) -> int:
     connection = await aio_pika.connect(url)
     async with connection:
@@ -133,6 +138,23 @@ async def test_a_second_worker_without_a_shared_store_refuses_to_start_in_one_se
                 pass
         async with start_worker(settings.model_copy(update={"share_nothing": True})) as second:
             assert second.readiness.why_not() is None
+
+
+async def test_a_worker_without_a_broker_says_so_instead_of_waiting_for_ever():
+    settings = worker_settings("amqp://guest:guest@127.0.0.1:1/", "http://127.0.0.1:9")
+    with pytest.raises(SettingsError, match="No connection to the broker"):
+        async with start_worker(settings):
+            pass
+
+
+async def test_a_broker_that_accepts_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("fleet_worker.bootstrap.CONNECT_TIMEOUT_S", 0.5)
+    async with await asyncio.start_server(until_it_leaves, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        settings = worker_settings(f"amqp://guest:guest@127.0.0.1:{port}/", "http://127.0.0.1:9")
+        with pytest.raises(SettingsError, match="No connection to the broker"):
+            async with start_worker(settings):
+                pass
 
 
 async def test_a_worker_without_its_topology_says_what_to_run(vhost: str):

@@ -1,14 +1,23 @@
 """Settings: read from the environment once, at start, and refused with a sentence where they are wrong."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SettingsError(Exception):
     """A setting is missing or wrong. The text names it and says what to do."""
+
+
+def _speaks_amqp(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("amqp://", "amqps://")):
+        raise ValueError("it must start with amqp:// or amqps://, as in amqp://user:password@host:5672/vhost")
+    return url
+
+
+AmqpUrl = Annotated[SecretStr, AfterValidator(_speaks_amqp)]
 
 
 class ServiceSettings(BaseSettings):
@@ -22,7 +31,7 @@ class ServiceSettings(BaseSettings):
         populate_by_name=True,
     )
 
-    amqp_url: SecretStr = Field(
+    amqp_url: AmqpUrl = Field(
         validation_alias="AMQP_URL",
         description="The broker, as in amqp://user:password@host:5672/vhost",
     )
@@ -63,7 +72,8 @@ def _sentences(kind: type[BaseSettings], error: ValidationError) -> str:
 def _sentence(variable: str, problem: str, message: str) -> str:
     if problem == "missing":
         return f"{variable} is not set; set it in the environment."
-    return f"{variable} is wrong: {message[:1].lower()}{message[1:]}."
+    reason = message.removeprefix("Value error, ")
+    return f"{variable} is wrong: {reason[:1].lower()}{reason[1:]}."
 
 
 def variable_name(kind: type[BaseSettings], field: str) -> str:

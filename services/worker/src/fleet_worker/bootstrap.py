@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from prometheus_client import CollectorRegistry
 
+from fleet_chassis.broker import reach_broker
 from fleet_chassis.clock import Clock, SystemClock
 from fleet_chassis.health import serve_health
 from fleet_chassis.logging import get_log
@@ -79,6 +80,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     clock, registry = SystemClock(), CollectorRegistry()
     observer = Observer(registry, get_log("worker"))
     amqp_url = settings.amqp_url.get_secret_value()
+    await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
     if not settings.share_nothing:
         await parts.enter_async_context(be_the_only_worker(amqp_url))
     publishers = await parts.enter_async_context(open_publishers(amqp_url, CONNECT_TIMEOUT_S))
