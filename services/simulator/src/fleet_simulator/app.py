@@ -110,8 +110,7 @@ async def _model(call: Call) -> web.StreamResponse:
 
 
 async def _balance(call: Call) -> web.StreamResponse:
-    account = authorize(call)
-    return _json(catalogue.balance_document(account.currency, call.simulator.left(account)))
+    return _json(catalogue.balance_document(authorize(call)))
 
 
 async def _nowhere(call: Call) -> web.StreamResponse:
