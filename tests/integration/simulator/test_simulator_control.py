@@ -77,6 +77,20 @@ async def test_a_process_prints_its_address_answers_and_ends_when_told(number: s
     assert (process.returncode, errors) == (0, b"")
 
 
+async def test_a_port_that_is_taken_ends_the_process_with_one_sentence(simulator: Running) -> None:
+    port = simulator.base_url.rpartition(":")[2]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "fleet_simulator", "--port", port),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20):
+        out, errors = await process.communicate()
+    assert (process.returncode, out) == (1, b"")
+    assert errors.decode().startswith(f"fleet_simulator: cannot listen on 127.0.0.1:{port}: ")
+    assert errors.count(b"\n") == 1
+
+
 async def _ask(client: httpx.AsyncClient, key: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {key}"}
     return await client.post("/chat/completions", json=a_chat(), headers=headers)

@@ -84,7 +84,7 @@ async def test_models_and_balance_stay_healthy_while_completions_fail(
     simulator.inject(Fault(Kind.STATUS, status=503))
     assert (await http.post("/chat/completions", json=a_chat())).status_code == 503
     assert (await http.get("/models")).json()["data"][0]["context_window"] == 1_048_576
-    assert (await http.get("/user/balance")).json()["balance_infos"][0]["total_balance"] == "110.00"
+    assert (await http.get("/user/balance")).json()["balance_infos"][0]["total_balance"] == "1000000.00"
 
 
 async def test_concurrency_is_shared_by_the_keys_of_an_account_and_apart_for_each_model() -> None:
@@ -155,7 +155,7 @@ async def test_the_log_tells_the_story_of_a_call(simulator: Running, http: httpx
     reply = await http.post("/chat/completions", json=a_chat())
     events = simulator.log.events()
     kinds = [event.kind for event in events]
-    assert kinds == ["arrived", "authorized", "admitted", "first_byte", "released", "closed"]
+    assert kinds == ["arrived", "authorized", "admitted", "first_byte", "charged", "released", "closed"]
     assert events[-1].fields == {"reason": "done", "bytes": len(reply.content)}
     assert events[0].fields["trace_id"] == reply.headers["x-ds-trace-id"]
     assert not any("quorum" in str(event.fields) or DEFAULT_KEY in str(event.fields) for event in events)

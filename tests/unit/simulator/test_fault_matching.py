@@ -5,7 +5,8 @@ import pytest
 from fleet_simulator import Fault, Faults, Kind, Match
 from fleet_simulator.config import SimulatorConfig
 from fleet_simulator.faults import Facts
-from fleet_simulator.wishes import changed, config_document, fault_of
+from fleet_simulator.settings import changed, config_document
+from fleet_simulator.wishes import fault_of
 
 CALL = Facts("deepseek-flash", "What is a queue?", "default", stream=True)
 

@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from fleet_simulator import Lengths, expected_completion, expected_text
 from fleet_simulator.answers import Answer, compose
 from fleet_simulator.config import DEFAULT_LENGTHS
 from fleet_simulator.requests import chat_request
+from fleet_simulator.text import subject_of
 from fleet_simulator.tokens import split
 
 TOOL = {
@@ -128,7 +130,7 @@ def test_a_tool_is_called_with_arguments_that_fit_its_schema() -> None:
     assert 1 <= arguments["days"] <= 7
 
 
-def test_the_answer_to_a_tools_result_is_text() -> None:
+def test_the_answer_to_a_tools_result_is_text_unless_a_call_is_forced() -> None:
     chat = a_chat(tools=[TOOL])
     call = {"id": "call_00_x", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
     chat["messages"] = [
@@ -139,6 +141,8 @@ def test_the_answer_to_a_tools_result_is_text() -> None:
     answer = compose(chat_request(chat), DEFAULT_LENGTHS)
     assert answer.tool_call is None
     assert answer.content
+    forced = compose(chat_request({**chat, "tool_choice": "required"}), DEFAULT_LENGTHS)
+    assert forced.tool_call is not None
 
 
 @given(st.integers(1, 500))
@@ -158,3 +162,36 @@ def test_no_sentence_is_said_twice_in_a_row() -> None:
     reasoning, _ = expected_text(a_chat(), Lengths((2000, 2000), (1, 1)))
     sentences = reasoning.split(". ")
     assert all(first != second for first, second in itertools.pairwise(sentences))
+
+
+@pytest.mark.parametrize(
+    ("question", "topic", "other"),
+    [
+        ("How does a lighthouse keep ships safe?", "a lighthouse", "ships"),
+        ("Why do leaves change colour in autumn?", "leaves", "colour"),
+        ("How do quorum queues survive a broker restart?", "quorum queues", "a broker restart"),
+        ("How does photosynthesis convert sunlight?", "photosynthesis", "sunlight"),
+        ("Why is the sky blue?", "the sky", "the details"),
+        ("Hello", "Hello", "the details"),
+        ("", "this question", "the details"),
+    ],
+)
+def test_a_question_is_about_the_things_it_names(question: str, topic: str, other: str) -> None:
+    subject = subject_of(question)
+    assert (subject.topic, subject.other) == (topic, other)
+
+
+@given(st.integers(0, 10_000))
+def test_sentences_and_paragraphs_are_set_apart_as_a_person_would(number: int) -> None:
+    for text in expected_text(a_chat(f"Why do leaves change colour in the autumn of {number}?")):
+        assert text == text.strip()
+        assert "  " not in text
+        assert " \n" not in text
+        assert "\n " not in text
+
+
+def test_most_answers_have_characters_of_two_three_and_four_bytes_between_them() -> None:
+    said = [expected_text(a_chat(f"What is lane {number} for?"))[1] for number in range(200)]
+    assert sum(not answer.isascii() for answer in said) == 200
+    for character in ("é", "€", "漢字", "🙂", "—"):
+        assert sum(character in answer for answer in said) > 20, character

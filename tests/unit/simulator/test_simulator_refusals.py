@@ -9,6 +9,7 @@ from fleet_simulator.auth import authenticate
 from fleet_simulator.config import Account
 from fleet_simulator.limits import Limits
 from fleet_simulator.refusals import Refusal, insufficient_balance, of_status, too_busy
+from fleet_simulator.tool_rules import Rules
 from fleet_simulator.validation import validated_chat, validated_fim
 
 ACCOUNTS = (Account("one", ("sk-1", "sk-2")), Account("two", ("sk-3",)))
@@ -23,7 +24,7 @@ def chat(**changes: Any) -> bytes:
 
 def refused(raw: bytes, *, beta: bool = False) -> tuple[int, str | None, str]:
     with pytest.raises(Refusal) as caught:
-        validated_chat(raw, beta=beta)
+        validated_chat(raw, Rules(beta=beta))
     return _told(caught.value)
 
 
@@ -183,18 +184,18 @@ def test_what_is_no_json_is_refused_with_400() -> None:
 
 
 def test_unknown_fields_and_a_temperature_while_thinking_are_let_through() -> None:
-    request = validated_chat(chat(enable_thinking=True, temperature=9), beta=False)
+    request = validated_chat(chat(enable_thinking=True, temperature=9), Rules())
     assert request.thinks
 
 
 def test_aliases_are_served_by_flash() -> None:
-    assert validated_chat(chat(model="deepseek-v4-flash"), beta=False).model == "deepseek-flash"
+    assert validated_chat(chat(model="deepseek-v4-flash"), Rules()).model == "deepseek-flash"
 
 
 def test_prefix_completion_needs_the_beta_address() -> None:
     messages = [USER, {"role": "assistant", "content": "Well", "prefix": True}]
     assert refused(chat(messages=messages))[0] == 400
-    assert validated_chat(chat(messages=messages), beta=True).prefix
+    assert validated_chat(chat(messages=messages), Rules(beta=True)).prefix
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def test_prefix_completion_needs_the_beta_address() -> None:
     ],
 )
 def test_the_room_for_an_answer_depends_on_thinking(changes: dict[str, Any], most: int) -> None:
-    assert validated_chat(chat(**changes), beta=False).max_tokens == most
+    assert validated_chat(chat(**changes), Rules()).max_tokens == most
 
 
 def test_fim_writes_4096_tokens_at_most() -> None:

@@ -8,10 +8,12 @@ from typing import Any, cast
 
 from fleet_simulator import tokens
 from fleet_simulator.config import DEFAULT_LENGTHS, Lengths
+from fleet_simulator.context import Json
 from fleet_simulator.faults import Kind, Plan
-from fleet_simulator.json_text import arguments_for, json_answer
-from fleet_simulator.requests import ChatRequest, FimRequest, Json, chat_request, fim_request
+from fleet_simulator.json_text import json_answer
+from fleet_simulator.requests import ChatRequest, FimRequest, chat_request, fim_request
 from fleet_simulator.text import Subject, code_text, content_text, reasoning_text, subject_of
+from fleet_simulator.tool_arguments import arguments_for
 
 _ID_LETTERS = string.ascii_letters + string.digits
 _EFFORT_FACTOR = {"low": 0.5, "high": 1.0, "max": 2.0}
@@ -92,11 +94,16 @@ def complete(request: FimRequest, lengths: Lengths) -> Answer:
 def altered(answer: Answer, plan: Plan) -> Answer:
     """The answer with the faults that change what the model says."""
     if Kind.BLANK_CONTENT in plan:
-        answer = replace(answer, content=(" ",) * len(answer.content))
+        answer = blanked(answer)
     if fault := plan.get(Kind.FINISH_REASON):
         spared = answer.completion_tokens if fault.after_chunks is None else fault.after_chunks
         answer = replace(shorten(answer, spared), finish_reason=fault.finish_reason)
     return answer
+
+
+def blanked(answer: Answer) -> Answer:
+    """The answer with spaces in place of its content: what the API does with JSON it cannot recognise."""
+    return replace(answer, content=(" ",) * len(answer.content))
 
 
 def shorten(answer: Answer, most: int) -> Answer:
@@ -146,15 +153,19 @@ def _stop_at(answer: Answer, stops: tuple[str, ...]) -> Answer:
 
 
 def _called_tool(request: ChatRequest) -> Json | None:
-    # A user's turn is answered with a call, a tool's turn with text: a round trip that always ends.
     choice = request.body.get("tool_choice") or "auto"
-    if not request.tools or choice == "none" or request.messages[-1]["role"] != "user":
+    if not request.tools or choice == "none":
+        return None
+    # Left alone, a user's turn is answered with a call and a tool's turn with text: a round trip that ends.
+    if choice == "auto" and request.messages[-1]["role"] != "user":
         return None
     functions = [cast("Json", tool["function"]) for tool in request.tools]
-    if isinstance(choice, str):
-        return functions[0]
-    named = cast("Json", choice.get("function") or {}).get("name")
+    named = _named(choice)
     return next((function for function in functions if function["name"] == named), functions[0])
+
+
+def _named(choice: object) -> object:
+    return cast("Json", choice).get("function", {}).get("name") if isinstance(choice, dict) else None
 
 
 def _tool_call(function: Json, subject: Subject, chance: random.Random) -> ToolCall:

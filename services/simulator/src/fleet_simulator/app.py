@@ -110,7 +110,8 @@ async def _model(call: Call) -> web.StreamResponse:
 
 
 async def _balance(call: Call) -> web.StreamResponse:
-    return _json(catalogue.balance_document(authorize(call)))
+    account = authorize(call)
+    return _json(catalogue.balance_document(account.currency, call.simulator.left(account)))
 
 
 async def _nowhere(call: Call) -> web.StreamResponse:

@@ -28,6 +28,7 @@ class Call:
         timing: How long things take for it.
         reason: Why it ended, once that is known.
         sent: Body bytes written.
+        started: Whether its answer has begun: from here on it costs money.
     """
 
     simulator: Simulator
@@ -39,6 +40,7 @@ class Call:
     plan: Plan = field(default_factory=dict[Kind, Fault])
     reason: str = "done"
     sent: int = 0
+    started: bool = False
 
     def note(self, event: str, **fields: object) -> None:
         """Write down what happened to this call."""

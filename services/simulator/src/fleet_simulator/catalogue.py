@@ -2,7 +2,7 @@
 
 import orjson
 
-from fleet_simulator.config import Account
+from fleet_simulator.balances import Left
 from fleet_simulator.models import MODELS
 
 
@@ -17,12 +17,12 @@ def model_document(name: str) -> bytes | None:
     return orjson.dumps(model.item()) if model else None
 
 
-def balance_document(account: Account) -> bytes:
+def balance_document(currency: str, left: Left) -> bytes:
     """What `GET /user/balance` answers; amounts are strings."""
     info = {
-        "currency": account.currency,
-        "total_balance": account.balance,
-        "granted_balance": "0.00",
-        "topped_up_balance": account.balance,
+        "currency": currency,
+        "total_balance": f"{left.total:.2f}",
+        "granted_balance": f"{left.granted:.2f}",
+        "topped_up_balance": f"{left.topped_up:.2f}",
     }
-    return orjson.dumps({"is_available": float(account.balance) > 0, "balance_infos": [info]})
+    return orjson.dumps({"is_available": left.total > 0, "balance_infos": [info]})

@@ -3,15 +3,17 @@
 from aiohttp import web
 
 from fleet_simulator import refusals
-from fleet_simulator.answers import altered, complete, compose
+from fleet_simulator.answers import altered, blanked, complete, compose
 from fleet_simulator.auth import authenticate
 from fleet_simulator.call import Call
 from fleet_simulator.chunks import Envelope, chat_count, chat_messages, fim_count, fim_messages
 from fleet_simulator.config import Account, Lengths
-from fleet_simulator.documents import chat_document, fim_document
+from fleet_simulator.documents import chat_document, fim_document, said_in
 from fleet_simulator.faults import Facts, Fault, Kind
 from fleet_simulator.requests import ChatRequest, FimRequest
+from fleet_simulator.settling import Bill, settled
 from fleet_simulator.stream import Script, stream
+from fleet_simulator.tool_rules import Rules
 from fleet_simulator.usage import usage_of
 from fleet_simulator.validation import validated_chat, validated_fim
 from fleet_simulator.whole import whole
@@ -23,12 +25,13 @@ async def chat(call: Call, *, beta: bool) -> web.StreamResponse:
     Raises:
         Refusal: What the API answers in place of a 200.
     """
-    account = authorize(call)
-    request = validated_chat(await call.request.read(), beta=beta)
-    _meet_faults(call, account, request)
+    account = _paying_account(call)
+    rules = Rules(beta=beta, every_reasoning=call.simulator.config.every_reasoning)
+    request = validated_chat(await call.request.read(), rules)
+    _meet_trouble(call, account, request)
     with call.place(account, request.model):
         await _hang_if_scripted(call)
-        return await _answer_chat(call, request)
+        return await _answer_chat(call, account, request)
 
 
 async def fim(call: Call) -> web.StreamResponse:
@@ -37,12 +40,12 @@ async def fim(call: Call) -> web.StreamResponse:
     Raises:
         Refusal: What the API answers in place of a 200.
     """
-    account = authorize(call)
+    account = _paying_account(call)
     request = validated_fim(await call.request.read())
-    _meet_faults(call, account, request)
+    _meet_trouble(call, account, request)
     with call.place(account, request.model):
         await _hang_if_scripted(call)
-        return await _answer_fim(call, request)
+        return await _answer_fim(call, account, request)
 
 
 def authorize(call: Call) -> Account:
@@ -58,10 +61,20 @@ def authorize(call: Call) -> Account:
     return account
 
 
-def _meet_faults(call: Call, account: Account, request: ChatRequest | FimRequest) -> None:
+def _paying_account(call: Call) -> Account:
+    account = authorize(call)
+    if call.simulator.left(account).total <= 0:
+        raise refusals.insufficient_balance()
+    return account
+
+
+def _meet_trouble(call: Call, account: Account, request: ChatRequest | FimRequest) -> None:
     call.meet_faults(Facts(request.model, request.prompt, account.name, request.stream))
+    limit = call.simulator.limits.limit(account.name, request.model)
     if fault := call.plan.get(Kind.STATUS):
-        raise _scripted_refusal(call, fault, call.simulator.limits.limit(account.name, request.model))
+        raise _scripted_refusal(call, fault, limit)
+    if status := call.simulator.burst_status(request.model):
+        raise refusals.of_status(status, limit, call.simulator.new_uuid())
 
 
 def _scripted_refusal(call: Call, fault: Fault, limit: int) -> refusals.Refusal:
@@ -80,25 +93,28 @@ async def _hang_if_scripted(call: Call) -> None:
         call.reason = "done"
 
 
-async def _answer_chat(call: Call, request: ChatRequest) -> web.StreamResponse:
+async def _answer_chat(call: Call, account: Account, request: ChatRequest) -> web.StreamResponse:
     answer = altered(compose(request, _lengths(call)), call.plan)
-    cached = call.simulator.cached_tokens(request.body.get("user_id"), request.body)
-    usage = usage_of(answer, request.prompt_tokens, cached)
+    if request.wants_json and call.simulator.draws_blank_json():
+        answer = blanked(answer)
+    usage = usage_of(answer, request.prompt_tokens, call.simulator.cached_tokens(account, request))
     envelope = _envelope(call, request, request.logprobs)
-    if not request.stream:
-        return await whole(call, chat_document(envelope, answer, usage), answer.completion_tokens)
-    count = chat_count(answer, trailing=envelope.trailing_usage)
-    return await stream(call, Script(chat_messages(envelope, answer, usage), count))
+    with settled(call, Bill(account, request, usage, said_in(answer, with_tools=bool(request.tools)))):
+        if not request.stream:
+            return await whole(call, chat_document(envelope, answer, usage), answer.completion_tokens)
+        count = chat_count(answer, trailing=envelope.trailing_usage)
+        return await stream(call, Script(chat_messages(envelope, answer, usage), count))
 
 
-async def _answer_fim(call: Call, request: FimRequest) -> web.StreamResponse:
+async def _answer_fim(call: Call, account: Account, request: FimRequest) -> web.StreamResponse:
     answer = altered(complete(request, _lengths(call)), call.plan)
-    usage = usage_of(answer, request.prompt_tokens)
+    usage = usage_of(answer, request.prompt_tokens, call.simulator.cached_tokens(account, request))
     envelope = _envelope(call, request, None)
-    if not request.stream:
-        return await whole(call, fim_document(envelope, answer, usage), answer.completion_tokens)
-    count = fim_count(answer, trailing=envelope.trailing_usage)
-    return await stream(call, Script(fim_messages(envelope, answer, usage), count))
+    with settled(call, Bill(account, request, usage)):
+        if not request.stream:
+            return await whole(call, fim_document(envelope, answer, usage), answer.completion_tokens)
+        count = fim_count(answer, trailing=envelope.trailing_usage)
+        return await stream(call, Script(fim_messages(envelope, answer, usage), count))
 
 
 def _envelope(call: Call, request: ChatRequest | FimRequest, logprobs: int | None) -> Envelope:

@@ -6,8 +6,9 @@ import orjson
 from aiohttp import web
 
 from fleet_simulator.refusals import JSON
+from fleet_simulator.settings import changed, config_document
 from fleet_simulator.simulator import Simulator
-from fleet_simulator.wishes import changed, config_document, fault_document, fault_of
+from fleet_simulator.wishes import fault_document, fault_of
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -50,23 +51,23 @@ class _Control:
 
     async def change_config(self, request: web.Request) -> web.Response:
         simulator = self._simulator
-        simulator.config = changed(simulator.config, orjson.loads(await request.read()))
+        simulator.apply(changed(simulator.config, orjson.loads(await request.read())))
         return _json(config_document(simulator.config))
 
     async def show_state(self, _request: web.Request) -> web.Response:
-        limits = self._simulator.limits
-        return _json(
-            [
-                {
-                    "account": account,
-                    "model": model,
-                    "in_flight": limits.in_flight(account, model),
-                    "peak": limits.peak(account, model),
-                    "limit": limits.limit(account, model),
-                }
-                for account, model in limits.pools()
-            ]
-        )
+        pools = self._simulator.limits.pools()
+        return _json([self._pool_document(account, model) for account, model in pools])
+
+    def _pool_document(self, name: str, model: str) -> dict[str, object]:
+        limits, account = self._simulator.limits, self._simulator.account(name)
+        return {
+            "account": name,
+            "model": model,
+            "in_flight": limits.in_flight(name, model),
+            "peak": limits.peak(name, model),
+            "limit": limits.limit(name, model),
+            "balance": None if account is None else f"{self._simulator.left(account).total:f}",
+        }
 
     async def read_log(self, request: web.Request) -> web.Response:
         log = self._simulator.log

@@ -2,6 +2,7 @@
 
 from fleet_simulator.answers import Answer, ToolCall
 from fleet_simulator.chunks import Envelope
+from fleet_simulator.context import turn
 from fleet_simulator.logprobs import answer_logprobs
 from fleet_simulator.usage import Usage
 
@@ -16,6 +17,11 @@ def chat_document(envelope: Envelope, answer: Answer, usage: Usage) -> dict[str,
         "finish_reason": answer.finish_reason,
     }
     return _document(envelope, "chat.completion", choice, usage)
+
+
+def said_in(answer: Answer, *, with_tools: bool) -> str:
+    """The answer as the next turn's context will hold it."""
+    return turn(_message(answer), with_tools=with_tools)
 
 
 def fim_document(envelope: Envelope, answer: Answer, usage: Usage) -> dict[str, object]:

@@ -17,7 +17,8 @@ class Event:
 
     Attributes:
         offset: Its place in the log, from 0; never reused.
-        kind: `arrived`, `authorized`, `refused`, `admitted`, `first_byte`, `released` or `closed`.
+        kind: `arrived`, `authorized`, `faulted`, `refused`, `admitted`, `first_byte`, `charged`, `released`
+            or `closed`.
         call: The number of the HTTP call it belongs to.
         at: Monotonic time in seconds.
         unix_ms: Unix time in milliseconds.

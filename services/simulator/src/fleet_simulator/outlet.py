@@ -49,10 +49,10 @@ async def wait_for_start(call: Call, outlet: Outlet, keep_alive: bytes) -> bool:
         call.reason = Kind.KEEP_ALIVES_BEFORE_FIRST_TOKEN.value
         return False
     await keep_alive_until(call, outlet, keep_alive, min(opened + delay, closes_at))
-    if opened + delay < closes_at:
-        return True
-    call.reason = "queue_closed"
-    return False
+    call.started = opened + delay < closes_at
+    if not call.started:
+        call.reason = "queue_closed"
+    return call.started
 
 
 async def keep_alive_until(call: Call, outlet: Outlet, keep_alive: bytes, end: float) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import orjson
 
 JSON = "application/json"
+USE_BETA = '(set base_url="https://api.deepseek.com/beta")'
 
 
 @dataclass

@@ -2,19 +2,16 @@
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import orjson
 
 from fleet_simulator import tokens
+from fleet_simulator.context import Json, message_text, prompt_tokens, rendered
 from fleet_simulator.models import served_model
 
-Json = Mapping[str, Any]
-
-_TOKENS_PER_MESSAGE = 4
-_TOKENS_PER_IMAGE = 256
 _DEFAULT_MAX_TOKENS = 8192
 _DEFAULT_MAX_TOKENS_THINKING = 65_536
 _DEFAULT_MAX_TOKENS_MAX_EFFORT = 131_072
@@ -106,6 +103,11 @@ class ChatRequest:
         """How long the prompt is."""
         return prompt_tokens(self.messages, self.tools)
 
+    @property
+    def context(self) -> str:
+        """All that the model reads, as one text."""
+        return rendered(self.messages, self.tools)
+
     def chance(self) -> random.Random:
         """Where the answer's words come from: the same question always gets the same answer.
 
@@ -154,6 +156,11 @@ class FimRequest:
         """How long prompt and suffix are."""
         return tokens.estimate(self.prompt) + tokens.estimate(self.body.get("suffix") or "")
 
+    @property
+    def context(self) -> str:
+        """All that the model reads, as one text."""
+        return f"<prompt>{self.prompt}<suffix>{self.body.get('suffix') or ''}"
+
     def chance(self) -> random.Random:
         """Where the text comes from."""
         return seeded([self.model, self.prompt, self.body.get("suffix")])
@@ -175,22 +182,6 @@ def stops_of(body: Json) -> tuple[str, ...]:
     return (stop,) if isinstance(stop, str) else tuple(stop)
 
 
-def message_text(message: Json) -> str:
-    """The text of a message, whether it is a string or a list of parts."""
-    content = message.get("content")
-    if isinstance(content, list):
-        return "\n".join(part.get("text", "") for part in cast("list[Json]", content))
-    return content or ""
-
-
-def prompt_tokens(messages: Sequence[Json], tools: Sequence[Json]) -> int:
-    """Tokens of a conversation, of the functions on offer and of images."""
-    spoken = sum(_TOKENS_PER_MESSAGE + tokens.estimate(message_text(message)) for message in messages)
-    images = sum(_images(message) for message in messages)
-    offered = tokens.estimate(orjson.dumps(list(tools)).decode()) if tools else 0
-    return spoken + images * _TOKENS_PER_IMAGE + offered
-
-
 def seeded(parts: Sequence[object]) -> random.Random:
     """Chance that depends on `parts` and nothing else."""
     digest = hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
@@ -199,10 +190,3 @@ def seeded(parts: Sequence[object]) -> random.Random:
 
 def _part(body: Json, name: str) -> Json:
     return cast("Json", body.get(name) or {})
-
-
-def _images(message: Json) -> int:
-    content = message.get("content")
-    if not isinstance(content, list):
-        return 0
-    return sum(1 for part in cast("list[Json]", content) if part.get("type") == "image_url")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
@@ -48,6 +49,17 @@ class Running:
     def limits(self) -> Limits:
         """Calls in flight, and their peaks."""
         return self.simulator.limits
+
+    def balance(self, account: str = "default") -> Decimal:
+        """What is left of an account's balance, in its currency.
+
+        Raises:
+            KeyError: There is no such account.
+        """
+        found = self.simulator.account(account)
+        if found is None:
+            raise KeyError(account)
+        return self.simulator.left(found).total
 
     def inject(self, fault: Fault) -> Armed:
         """Put a fault in force from now on."""

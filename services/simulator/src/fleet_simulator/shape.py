@@ -133,13 +133,20 @@ def _check_message(path: str, message: object) -> None:
         _expect(f"{path}.content", part, "struct ContentPart")
     for call in said.get("tool_calls") or ():
         _expect(f"{path}.tool_calls", call, "struct ToolCall")
+        _expect(
+            f"{path}.tool_calls", cast("Mapping[str, Any]", call).get("function", {}), "struct FunctionCall"
+        )
     if said["role"] == "tool" and "tool_call_id" not in said:
         raise _MismatchError(path, "missing field `tool_call_id`", "")
 
 
 def _check_tool(path: str, tool: object) -> None:
     _expect(path, tool, "struct Tool")
-    function = cast("Mapping[str, Any]", tool).get("function")
+    given = cast("Mapping[str, Any]", tool)
+    if "type" not in given:
+        raise _MismatchError(path, "missing field `type`", "")
+    _expect_variant(f"{path}.type", given["type"], ("function",))
+    function = given.get("function")
     if function is None:
         raise _MismatchError(path, "missing field `function`", "")
     _expect(f"{path}.function", function, "struct Function")

@@ -18,6 +18,11 @@ def estimate(text: str) -> int:
 
     Source: api-docs.deepseek.com, "Token & Token Usage".
     """
+    return math.ceil(weight(text))
+
+
+def weight(text: str) -> float:
+    """The same, not rounded: for pieces that are added up."""
     ascii_characters = len(text.encode("ascii", "ignore"))
     others = len(text) - ascii_characters
-    return math.ceil(ascii_characters * _ASCII_TOKENS_PER_CHARACTER + others * _OTHER_TOKENS_PER_CHARACTER)
+    return ascii_characters * _ASCII_TOKENS_PER_CHARACTER + others * _OTHER_TOKENS_PER_CHARACTER

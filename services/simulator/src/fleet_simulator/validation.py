@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fleet_simulator.context import message_text
 from fleet_simulator.models import (
     CONTEXT_WINDOW,
     FIM_MAX_OUTPUT_TOKENS,
@@ -11,26 +12,24 @@ from fleet_simulator.models import (
     MODELS,
     served_model,
 )
-from fleet_simulator.refusals import invalid_request
+from fleet_simulator.refusals import USE_BETA, invalid_request
 from fleet_simulator.requests import (
     ChatRequest,
     FimRequest,
     chat_request,
     fim_request,
-    message_text,
     stops_of,
 )
 from fleet_simulator.shape import read_chat, read_fim
-from fleet_simulator.tool_rules import broken_tool_rules
+from fleet_simulator.tool_rules import Rules, broken_tool_rules
 
 _MOST_STOPS = 16
 _MOST_LOGPROBS = 20
-_USE_BETA = '(set base_url="https://api.deepseek.com/beta")'
 
-FIM_NEEDS_BETA = f"completions api is only available when using beta api {_USE_BETA}"
+FIM_NEEDS_BETA = f"completions api is only available when using beta api {USE_BETA}"
 
 
-def validated_chat(raw: bytes, *, beta: bool) -> ChatRequest:
+def validated_chat(raw: bytes, rules: Rules) -> ChatRequest:
     """The chat request in a body.
 
     Raises:
@@ -39,7 +38,7 @@ def validated_chat(raw: bytes, *, beta: bool) -> ChatRequest:
     body = read_chat(raw)
     _refuse(_broken_model_rule(body))
     request = chat_request(body)
-    _refuse(_broken_chat_rules(request, beta=beta))
+    _refuse(_broken_chat_rules(request, rules))
     _refuse(_broken_context_rule(request.prompt_tokens, body))
     return request
 
@@ -69,7 +68,7 @@ def _broken_model_rule(body: Mapping[str, Any]) -> Iterator[str]:
         yield f"The supported API model names are {known}, but you passed {body['model']}."
 
 
-def _broken_chat_rules(request: ChatRequest, *, beta: bool) -> Iterator[str]:
+def _broken_chat_rules(request: ChatRequest, rules: Rules) -> Iterator[str]:
     body = request.body
     if not request.messages:
         yield "Empty input messages"
@@ -77,13 +76,13 @@ def _broken_chat_rules(request: ChatRequest, *, beta: bool) -> Iterator[str]:
         yield "Invalid n value (currently only n = 1 is supported)"
     yield from _broken_ranges(body, MAX_OUTPUT_TOKENS, temperature_counts=not request.thinks)
     yield from _broken_logprobs_rules(body)
-    if request.prefix is not None and not beta:
-        yield f"chat prefix completion is only available when using beta api {_USE_BETA}"
+    if request.prefix is not None and not rules.beta:
+        yield f"chat prefix completion is only available when using beta api {USE_BETA}"
     if request.wants_json and not _mentions_json(request):
         yield (
             "Prompt must contain the word 'json' in some form to use 'response_format' of type 'json_object'."
         )
-    yield from broken_tool_rules(request)
+    yield from broken_tool_rules(request, rules)
 
 
 def _broken_ranges(body: Mapping[str, Any], most: int, *, temperature_counts: bool) -> Iterator[str]:
