@@ -49,12 +49,14 @@ def test_the_installed_member_is_one_of_the_workspace():
     assert packages <= members
 
 
-def test_process_1_is_the_command_itself_and_no_shell():
+def test_signals_reach_the_command_from_its_first_moment_and_through_no_shell():
     scripts = tomllib.loads((ROOT / "services/cli/pyproject.toml").read_text())["project"]["scripts"]
     entries = re.findall(r"^ENTRYPOINT (.+)$", DOCKERFILE, re.MULTILINE)
     assert len(entries) == len(STAGES - {"build", "runtime"})
     for entry in entries:
-        assert json.loads(entry)[0] in scripts
+        init, end_of_options, command, *_ = json.loads(entry)
+        assert (init, end_of_options) == ("dumb-init", "--")
+        assert command in scripts
 
 
 def test_the_image_runs_as_nobody_in_particular():
