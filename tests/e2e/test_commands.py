@@ -68,6 +68,7 @@ async def test_a_stack_answers_a_plain_amqp_client_and_the_command_line(tmp_path
         )
         asked = await ran(*FLEET, "ask", "What is rain?", cwd=tmp_path)
         as_json = await ran(*FLEET, "ask", "--no-thinking", "--json", "What is rain?", cwd=tmp_path)
+        examined = await ran(*FLEET, "doctor", cwd=tmp_path)
         refused = await ran(*FLEET, "ask", "--model", "deepseek-chat", "x", cwd=tmp_path)
     assert plain[0] == 0, plain
     assert "sky" in plain[1]
@@ -79,6 +80,8 @@ async def test_a_stack_answers_a_plain_amqp_client_and_the_command_line(tmp_path
     answer = json.loads(as_json[1])
     assert answer["reasoning"] == ""
     assert answer["usage"]["total_tokens"] > 0
+    assert examined[0] == 0, examined
+    assert "✗" not in examined[1]
     assert refused[0] == 1
     assert "deepseek-flash" in refused[2]
     assert len(refused[2].strip().splitlines()) == 1

@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,12 @@ from fleet_contracts.definitions import definitions
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nonsense"], "No such command 'nonsense'"),
+        (["nonsense"], "No such command 'nonsense'; see `fleet --help`"),
+        (["asc"], "No such command 'asc'. Did you mean 'ask'?"),
+        (["topology", "aply"], "Did you mean 'apply'?; see `fleet topology --help`"),
+        (["doctor", "--jsn"], "--json"),
+        (["tail", "--count", "-1"], "Invalid value for '--count'"),
+        (["tail"], "AMQP_URL is not set and no stack runs here"),
         (["up", "--workers", "many"], "Invalid value for '--workers'"),
         (["up", "--workers", "-1"], "Invalid value for '--workers'"),
         (["worker"], "AMQP_URL is not set"),
@@ -19,10 +26,12 @@ from fleet_contracts.definitions import definitions
 def test_wrong_input_ends_with_one_sentence_and_status_2(
     arguments: list[str],
     sentence: str,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delenv("AMQP_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
     assert status_of(arguments) == 2
     said = capsys.readouterr().err
     assert sentence in said
@@ -37,6 +46,15 @@ def test_an_amqp_url_that_is_none_is_refused_before_anything_starts(
     assert "AMQP_URL is wrong" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["topology", "apply"], ["tail"], ["ask", "Hi"]])
+def test_an_amqp_url_that_is_none_is_wrong_input_of_every_command_that_connects(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AMQP_URL", "localhost:5672")
+    assert status_of(command) == 2
+    assert capsys.readouterr().err.startswith("fleet: AMQP_URL is wrong: set it as in ")
+
+
 def test_topology_show_prints_a_definitions_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["topology", "show"]) == 0
     assert json.loads(capsys.readouterr().out) == definitions()
@@ -45,4 +63,35 @@ def test_topology_show_prints_a_definitions_file(capsys: pytest.CaptureFixture[s
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(command in shown for command in ("up", "worker", "simulator", "topology"))
+    commands = ("up", "ask", "tail", "doctor", "worker", "simulator", "topology", "help")
+    assert all(command in shown for command in commands)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def completed(words: str) -> str:
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+        monkeypatch.setenv("_TYPER_COMPLETE_ARGS", words)
+        monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
+        with pytest.raises(SystemExit):
+            status_of([])
+        return capsys.readouterr().out
+
+    monkeypatch.setenv("_FLEET_COMPLETE", f"complete_{shell}")
+    assert re.search(r"\bdoctor\b", completed("fleet do"))
+    assert "--max-tokens" in completed("fleet ask --max")
+    assert "batch" in completed("fleet ask --lane b")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_that_installs_completion_is_for_the_shell_in_use(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: (shell, f"/bin/{shell}"))
+    with pytest.raises(SystemExit) as ended:
+        status_of(["--show-completion"])
+    assert ended.value.code == 0
+    assert f"complete_{shell}" in capsys.readouterr().out

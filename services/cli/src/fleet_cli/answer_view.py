@@ -14,28 +14,31 @@ class AnswerView:
     Args:
         answer: where the text of the answer goes.
         aside: where thinking, restarts and figures go.
+        live: whether the answer is written as it comes, or whole at its end: what reads from a pipe can't
+            drop the text of an attempt that broke.
     """
 
-    def __init__(self, answer: Console, aside: Console) -> None:
+    def __init__(self, answer: Console, aside: Console, *, live: bool = True) -> None:
         self._answer = answer
         self._aside = aside
+        self._live = live
+        self._open: Console | None = None
         self._thinking = False
-        self._line_open = False
 
     def show(self, event: Event) -> None:
         """Write one event down."""
         match event:
             case Reasoning(text=text):
-                self._begin(thinking=True)
-                self._write(self._aside, Styled(text, style="dim italic"))
-            case Text(text=text):
-                self._begin(thinking=False)
-                self._write(self._answer, Styled(text))
+                self._write(self._aside, Styled(text, style="dim italic"), thinking=True)
+            case Text(text=text) if self._live:
+                self._write(self._answer, Styled(text), thinking=False)
             case ToolCallDelta(name=str(name)):
                 self._note(f"calls {name}")
             case Restarted(attempt=attempt, reason=reason):
                 self._note(f"restarted ({reason}): attempt {attempt}, drop what came before", "bold yellow")
             case Finished(answer=answer):
+                if not self._live:
+                    self._write(self._answer, Styled(answer.text), thinking=False)
                 self._note(figures(answer))
             case Accepted(worker=worker, attempt=attempt):
                 self._note(f"accepted by {worker}, attempt {attempt}")
@@ -44,22 +47,19 @@ class AnswerView:
 
     def close(self) -> None:
         """End an unfinished line."""
-        if self._line_open:
-            self._answer.print()
-            self._line_open = False
+        if self._open is not None:
+            self._open.print()
+            self._open, self._thinking = None, False
 
-    def _begin(self, *, thinking: bool) -> None:
-        if self._thinking and not thinking:
-            self._aside.print("\n")
-        self._thinking = thinking
-
-    def _write(self, console: Console, text: Styled) -> None:
+    def _write(self, console: Console, text: Styled, *, thinking: bool) -> None:
+        if self._open is not None and self._thinking is not thinking:
+            self.close()
+            self._aside.print()
         console.print(text, end="", soft_wrap=True)
-        self._line_open = True
+        self._open, self._thinking = console, thinking
 
     def _note(self, line: str, style: str = "cyan") -> None:
         self.close()
-        self._thinking = False
         self._aside.print(Styled(f"— {line}", style=style))
 
 

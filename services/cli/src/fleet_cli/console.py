@@ -1,5 +1,6 @@
 """What the commands say to the person who runs them."""
 
+import io
 import sys
 
 
@@ -13,3 +14,10 @@ def complain(sentence: str) -> None:
     """One line on stderr, if there is anything to say."""
     if line := " ".join(sentence.split()):
         sys.stderr.write(f"fleet: {line}\n")
+
+
+def accept_any_text() -> None:
+    """Let a terminal or pipe whose encoding lacks a character show a question mark in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

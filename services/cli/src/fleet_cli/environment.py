@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping
 
+from fleet_cli.wrong_input import WrongInputError
+
 
 def environment() -> Mapping[str, str]:
     """The variables this command was started with."""
@@ -10,10 +12,8 @@ def environment() -> Mapping[str, str]:
 
 
 def required(environ: Mapping[str, str], name: str, example: str) -> str:
-    """The variable `name`; raises SettingsError with a sentence if it is not set."""
-    from fleet_chassis.settings import SettingsError  # late: `fleet --help` needs no settings
-
+    """The variable `name`; raises WrongInputError with a sentence if it is not set."""
     value = environ.get(name, "")
     if not value:
-        raise SettingsError(f"{name} is not set; set it in the environment, as in {name}={example}")
+        raise WrongInputError(f"{name} is not set; set it in the environment, as in {name}={example}")
     return value

@@ -7,66 +7,82 @@ import typer
 
 from fleet_cli.commands.ask import ask
 from fleet_cli.commands.demo import demo
+from fleet_cli.commands.doctor import doctor
+from fleet_cli.commands.help import help_
 from fleet_cli.commands.settings import settings
 from fleet_cli.commands.simulator import simulator
+from fleet_cli.commands.tail import tail
 from fleet_cli.commands.topology import topology
 from fleet_cli.commands.up import up
 from fleet_cli.commands.worker import worker
-from fleet_cli.console import complain
+from fleet_cli.console import accept_any_text, complain
+from fleet_cli.wrong_input import WrongInputError
 
+PROGRAM = "fleet"
 FAILED = 1
 WRONG_INPUT = 2
 INTERRUPTED = 130
 
 app = typer.Typer(
-    help="Run, feed and look after a fleet of DeepSeek workers.",
+    help="Run DeepSeek workers, ask them, and look after them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command()(up)
 app.command()(demo)
 app.command()(ask)
+app.command()(tail)
+app.command()(doctor)
 app.command()(worker)
 app.command()(settings)
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(simulator)
 app.add_typer(topology, name="topology")
+app.command("help")(help_)
 
 
 def main() -> None:
     """Run the fleet command; the process ends with 0, 1 (it failed), 2 (wrong input) or 130 (Ctrl-C)."""
     # What goes wrong with a broker is said in our own sentence; these libraries would say it again.
-    for library in ("aiormq", "aio_pika"):
+    for library in ("aiormq", "aio_pika", "fleet_client"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
+    accept_any_text()
     sys.exit(status_of(sys.argv[1:]))
 
 
 def status_of(arguments: list[str]) -> int:
     """Run one command; its exit status. Whatever the person can mend is one sentence on stderr."""
     try:
-        return int(app(arguments, prog_name="fleet", standalone_mode=False) or 0)
+        return int(app(arguments, prog_name=PROGRAM, standalone_mode=False) or 0)
     except KeyboardInterrupt:
         return INTERRUPTED
     except typer.TyperException as wrong:
-        complain(wrong.format_message())
+        complain(_advised(wrong))
         return WRONG_INPUT
     except _failures() as failure:
         complain(str(failure))
-        return WRONG_INPUT if isinstance(failure, _wrong_settings()) else FAILED
+        return WRONG_INPUT if isinstance(failure, _wrong_input()) else FAILED
+
+
+def _advised(wrong: typer.TyperException) -> str:
+    context: typer.Context | None = getattr(wrong, "ctx", None)
+    path = PROGRAM if context is None else context.command_path
+    said = wrong.format_message().strip().rstrip(".")
+    return f"{said}; see `{path} --help`" if said else ""
 
 
 def _failures() -> tuple[type[Exception], ...]:
     # Late, as all of it is needed only after something failed, and loads the AMQP library.
     from fleet_chassis.topology import TopologyError
+    from fleet_cli.connecting import BrokerError
     from fleet_cli.stack.errors import StackError
     from fleet_client import FleetError
 
-    return (StackError, TopologyError, FleetError, _wrong_settings())
+    return (StackError, TopologyError, BrokerError, FleetError, *_wrong_input())
 
 
-def _wrong_settings() -> type[Exception]:
+def _wrong_input() -> tuple[type[Exception], ...]:
     from fleet_chassis.settings import SettingsError
 
-    return SettingsError
+    return (WrongInputError, SettingsError)

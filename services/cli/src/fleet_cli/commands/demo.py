@@ -5,7 +5,7 @@ SPEED = 1.8
 
 
 def demo() -> None:
-    """Bring up a stack of its own with a simulator, show it at work, and take it down again."""
+    """Show a stack of its own at work, with a simulator, and take it down again."""
     from fleet_cli.foreground import run_in_foreground  # late: other commands start faster without the stack
 
     run_in_foreground(_demo())

@@ -13,10 +13,12 @@ def apply() -> None:
     import asyncio  # late: `fleet --help` needs none of it
 
     from fleet_chassis.topology import apply as declare
+    from fleet_cli.amqp_url import EXAMPLE, place_of
     from fleet_cli.console import say
     from fleet_cli.environment import environment, required
 
-    url = required(environment(), "AMQP_URL", "amqp://user:password@host:5672/")
+    url = required(environment(), "AMQP_URL", EXAMPLE)
+    place_of(url)
     declared = asyncio.run(declare(url))
     counts = f"{len(declared.exchanges)} exchanges, {len(declared.queues)} queues"
     say(f"applied {counts} and {len(declared.bindings)} bindings")

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_chassis.settings import SettingsError
+from fleet_cli.amqp_url import EXAMPLE, place_of
 from fleet_cli.stack.errors import StackError
+from fleet_cli.wrong_input import WrongInputError
 
 FOLDER = Path(".fleet")
 FILE = "stack.env"
 OWNER_ONLY = 0o600
+TOGETHER = (("AMQP_URL",), ("DEEPSEEK_BASE_URL", "DEEPSEEK_API_KEY"), ("REDIS_URL",))
 
 
 @dataclass(frozen=True)
@@ -69,23 +71,47 @@ def _write(file: Path, text: str) -> None:
     draft.rename(file)
 
 
+def addressed(environ: Mapping[str, str], folder: Path = FOLDER) -> dict[str, str]:
+    """The conventional variables, from the environment or else of the stack that runs in this folder.
+
+    An upstream's address and key come from one place, so that no key goes to somebody else's address.
+
+    Raises:
+        WrongInputError: the stack's file can't be read.
+    """
+    stack = _read(folder / FILE)
+    found: dict[str, str] = {}
+    for together in TOGETHER:
+        origin = environ if any(environ.get(name) for name in together) else stack
+        found |= {name: origin.get(name, "") for name in together}
+    return found
+
+
+def broker_of(variables: Mapping[str, str]) -> str:
+    """The broker's URL among `variables`; raises WrongInputError if there is none, or it is no such URL."""
+    url = variables.get("AMQP_URL")
+    if not url:
+        raise WrongInputError(
+            "AMQP_URL is not set and no stack runs here: start one with `make up`, or set AMQP_URL "
+            f"to your broker, as in AMQP_URL={EXAMPLE}"
+        )
+    place_of(url)
+    return url
+
+
 def broker_url(environ: Mapping[str, str], folder: Path = FOLDER) -> str:
     """The broker of AMQP_URL, else of the stack that runs in this folder.
 
     Raises:
-        SettingsError: there is neither.
+        WrongInputError: there is neither, or it is no AMQP URL.
     """
-    given = environ.get("AMQP_URL") or _read(folder / FILE).get("AMQP_URL")
-    if not given:
-        raise SettingsError(
-            "AMQP_URL is not set and no stack runs here: start one with `make up`, or set AMQP_URL "
-            "to your broker, as in AMQP_URL=amqp://user:password@host:5672/"
-        )
-    return given
+    return broker_of(addressed(environ, folder))
 
 
 def _read(file: Path) -> dict[str, str]:
-    if not file.exists():
-        return {}
-    pairs = (line.partition("=") for line in file.read_text().splitlines())
-    return {name: "".join(shlex.split(value)) for name, _, value in pairs}
+    try:
+        lines = file.read_text().splitlines() if file.exists() else []
+        pairs = (line.partition("=") for line in lines)
+        return {name: "".join(shlex.split(value)) for name, _, value in pairs}
+    except (OSError, ValueError) as error:
+        raise WrongInputError(f"{file} can't be read ({error}): stop the stack and start it again") from error

@@ -30,6 +30,11 @@ class Endpoints:
         self._chat = f"{base}/chat/completions"
         self._beta_chat = f"{beta}/chat/completions"
         self._completions = f"{beta}/completions"
+        root = base.removesuffix("/beta")
+        self.models = f"{root}/models"
+        """Which models are served."""
+        self.balance = f"{root}/user/balance"
+        """What is left on the account."""
 
     def of(self, request: Request) -> str:
         """Where this request goes."""

@@ -12,6 +12,10 @@ from httpx_aiohttp import AiohttpTransport
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 _IDLE_CONNECTION_S = 15
 
+HttpClient = httpx.AsyncClient
+RequestError = httpx.RequestError
+"""What a call can fail with before its answer is whole."""
+
 
 class PooledTransport(AiohttpTransport):
     """Sends requests over pooled connections, as many as are asked for: who calls decides how many at once.

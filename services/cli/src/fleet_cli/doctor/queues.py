@@ -1,0 +1,72 @@
+"""Whether somebody serves the requests, how many wait, and what died."""
+
+from fleet_cli.doctor.asker import Asker, Counts
+from fleet_cli.doctor.check import Check, failed, fine, skipped, warning
+from fleet_contracts.topology import (
+    DEAD_RAW,
+    REQUESTS,
+    REQUESTS_BATCH,
+    REQUESTS_DEAD,
+    REQUESTS_RESUMED,
+    RETRY_RUNGS_S,
+    retry_rung,
+)
+
+SERVED = (REQUESTS, REQUESTS_BATCH, REQUESTS_RESUMED)
+PARKED = tuple(retry_rung(seconds) for seconds in RETRY_RUNGS_S)
+DEAD_LETTERS = (REQUESTS_DEAD, DEAD_RAW)
+
+Known = dict[str, Counts]
+
+
+async def check_queues(asker: Asker) -> list[Check]:
+    """The checks of consumers, backlog and dead letters."""
+    known: Known = {}
+    for queue in (*SERVED, *PARKED, *DEAD_LETTERS):
+        answer = await asker.count(queue)
+        if isinstance(answer, Counts):
+            known[queue] = answer
+    return [consumers(known), backlog(known), dead_letters(known)]
+
+
+def consumers(known: Known) -> Check:
+    """Each request queue has a consumer."""
+    if (unknown := _unknown(SERVED, known)) is not None:
+        return skipped("consumers", unknown)
+    idle = [queue for queue in SERVED if not known[queue].consumers]
+    if idle:
+        advice = "start a worker: `make up` here, or `fleet worker` with AMQP_URL and DEEPSEEK_API_KEY"
+        return failed("consumers", f"nobody serves {', '.join(idle)}", advice)
+    return fine("consumers", _each(SERVED, [known[queue].consumers for queue in SERVED]))
+
+
+def backlog(known: Known) -> Check:
+    """How many requests wait; many are no failure as long as somebody serves them."""
+    if (unknown := _unknown((*SERVED, *PARKED), known)) is not None:
+        return skipped("backlog", unknown)
+    waiting = [known[queue].messages for queue in SERVED]
+    parked = sum(known[queue].messages for queue in PARKED)
+    return fine("backlog", f"{_each(SERVED, waiting)}; {parked} parked")
+
+
+def dead_letters(known: Known) -> Check:
+    """No dead letter waits for an operator."""
+    if (unknown := _unknown(DEAD_LETTERS, known)) is not None:
+        return skipped("dead letters", unknown)
+    counts = [known[queue].messages for queue in DEAD_LETTERS]
+    if not any(counts):
+        return fine("dead letters", "none")
+    return warning(
+        "dead letters",
+        _each(DEAD_LETTERS, counts),
+        f"read in the headers fleet-dead-... in {REQUESTS_DEAD}, or x-death in {DEAD_RAW}, why they died",
+    )
+
+
+def _unknown(queues: tuple[str, ...], known: Known) -> str | None:
+    lacking = [queue for queue in queues if queue not in known]
+    return f"missing, or not to be asked by this user: {', '.join(lacking)}" if lacking else None
+
+
+def _each(queues: tuple[str, ...], counts: list[int]) -> str:
+    return ", ".join(f"{count} in {queue}" for queue, count in zip(queues, counts, strict=True))

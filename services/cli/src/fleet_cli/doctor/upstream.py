@@ -1,0 +1,83 @@
+"""Whether the upstream can be reached and takes the key; nothing here is ever billed."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from fleet_chassis.clock import Clock
+from fleet_cli.doctor.check import Check, failed, fine, skipped, warning
+from fleet_worker.completion import CompletionError
+from fleet_worker.deepseek import Endpoints
+from fleet_worker.deepseek.probe import Balance, Models, Probe, probing
+from fleet_worker.settings import DEEPSEEK_BASE_URL
+
+DEADLINE_S = 8.0
+NOT_FOUND = 404
+MOST_SKEW_S = 2.0
+NO_PROOF = "this is no proof that it answers requests"
+
+
+async def check_upstream(variables: Mapping[str, str], clock: Clock) -> list[Check]:
+    """The checks of the upstream, of the account's balance, and of this machine's clock against its."""
+    base_url = variables.get("DEEPSEEK_BASE_URL") or DEEPSEEK_BASE_URL
+    key = variables.get("DEEPSEEK_API_KEY", "")
+    if not key:
+        advice = "set DEEPSEEK_API_KEY; without it a worker does not start"
+        return [failed("upstream", f"no key for {base_url}", advice), _unasked("balance"), _unasked("clock")]
+    try:
+        async with _opened(base_url, key, clock) as probe:
+            models = await probe.models()
+            return [served(base_url, models), await _balance(probe), skew(models.ahead_s)]
+    except CompletionError as error:
+        return [failed("upstream", f"{base_url}: {error.message}"), _unasked("balance"), _unasked("clock")]
+    except ValueError as error:
+        return [failed("upstream", str(error)), _unasked("balance"), _unasked("clock")]
+
+
+@asynccontextmanager
+async def _opened(base_url: str, key: str, clock: Clock) -> AsyncGenerator[Probe]:
+    async with probing(Endpoints(base_url), key, clock, DEADLINE_S) as probe:
+        yield probe
+
+
+async def _balance(probe: Probe) -> Check:
+    try:
+        return left(await probe.balance())
+    except CompletionError as error:
+        status = error.upstream.status if error.upstream else None
+        if status == NOT_FOUND:
+            return skipped("balance", "this upstream knows none")
+        return failed("balance", error.message)
+
+
+def served(base_url: str, models: Models) -> Check:
+    """The upstream answered and took the key."""
+    if not models.names:
+        advice = "check that DEEPSEEK_BASE_URL leads to DeepSeek's API"
+        return warning("upstream", f"{base_url} answers but names no models", advice)
+    names = ", ".join(models.names)
+    return fine(
+        "upstream", f"{base_url} took the key in {models.elapsed_ms} ms and serves {names}; {NO_PROOF}"
+    )
+
+
+def left(balance: Balance) -> Check:
+    """The account can pay for calls."""
+    amounts = ", ".join(balance.amounts) or "an amount that it does not name"
+    if balance.available:
+        return fine("balance", amounts)
+    return failed("balance", f"{amounts}, which is too little for calls", "top the DeepSeek account up")
+
+
+def skew(ahead_s: float | None) -> Check:
+    """This machine's clock agrees with the upstream's; deadlines depend on it."""
+    if ahead_s is None:
+        return skipped("clock", "the upstream says no time")
+    if abs(ahead_s) <= MOST_SKEW_S:
+        return fine("clock", f"within {MOST_SKEW_S:g} s of the upstream's")
+    side = "ahead of" if ahead_s > 0 else "behind"
+    advice = "synchronise it (NTP), or requests with a deadline end too early or too late"
+    return warning("clock", f"{abs(ahead_s):.0f} s {side} the upstream's", advice)
+
+
+def _unasked(name: str) -> Check:
+    return skipped(name, "the upstream gave no answer")

@@ -1,0 +1,1 @@
+"""`fleet tail`: the terminal replies of the fleet as they come, one line each."""
