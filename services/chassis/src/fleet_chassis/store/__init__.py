@@ -1,0 +1,7 @@
+"""The shared store: Redis or Valkey, spoken to through this door alone."""
+
+from fleet_chassis.store.errors import StoreScriptError, StoreUnavailableError
+from fleet_chassis.store.redis import RedisStore, open_store
+from fleet_chassis.store.script import Script, load_script
+
+__all__ = ["RedisStore", "Script", "StoreScriptError", "StoreUnavailableError", "load_script", "open_store"]

@@ -1,0 +1,172 @@
+"""The one door to Redis and Valkey: scripts over one connection, and a subscription over another."""
+
+import asyncio
+import math
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis import exceptions as redis_errors
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from fleet_chassis.clock import Clock
+from fleet_chassis.store.batching import Batches, Command
+from fleet_chassis.store.errors import StoreScriptError, StoreUnavailableError
+from fleet_chassis.store.listening import Hear, Listener
+from fleet_chassis.store.script import Script
+
+_UNAVAILABLE = (
+    redis_errors.ConnectionError,  # loading, authentication and a full pool are kinds of it
+    redis_errors.TimeoutError,
+    redis_errors.ReadOnlyError,
+    redis_errors.OutOfMemoryError,
+    redis_errors.ClusterDownError,
+    OSError,
+    TimeoutError,
+)
+
+
+_RUN_ID = re.compile(rb"run_id:(\w+)")
+LISTENING_PROBE_S = 5
+"""How often a silent subscription is asked whether it still stands."""
+
+
+class RedisStore:
+    """One store, shared by every worker; keeps nothing of its own but the connections."""
+
+    def __init__(self, url: str, timeout_s: float, clock: Clock) -> None:
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._client = _client(url, timeout_s, self._connected)
+        self._listening_client = _client(url, timeout_s, self._connected, probe_s=LISTENING_PROBE_S)
+        self._batches = Batches(self._send)
+        self._listener = Listener(self._listening_client.pubsub(), _UNAVAILABLE)
+        self._run_id: bytes | None = None
+        self._changed_at = -math.inf
+
+    @property
+    def run_id(self) -> bytes | None:
+        """Which run of the server answered last: it changes with a restart and with a failover."""
+        return self._run_id
+
+    @property
+    def changed_at(self) -> float:
+        """When the server's run was seen to change, in monotonic seconds; minus infinity if it never did."""
+        return self._changed_at
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run a script as one atomic step; strings come back as bytes.
+
+        A script must be written so that running it twice with the same arguments changes nothing: where a
+        connection breaks, it is asked once more.
+
+        Raises:
+            StoreUnavailableError: no answer within the store's timeout; it may or may not have run.
+            StoreScriptError: the script is wrong, or the store's user may not do what it does.
+        """
+        called = (len(keys), *keys, *args)
+        try:
+            return await self._ask(("EVALSHA", script.sha, *called))
+        except redis_errors.NoScriptError:
+            return await self._ask(("EVAL", script.source, *called))
+
+    async def command(self, *command: Any) -> Any:
+        """Run one command that may be repeated; raises as `run` does."""
+        return await self._ask(command)
+
+    async def listen(self, channel: str, hear: Hear) -> None:
+        """Have each message on `channel` handed to `hear`, across reconnects, until the store is closed.
+
+        What is published while the connection is down is lost: whoever relies on a message also asks now and
+        then. Returns when the subscription stands.
+
+        Raises:
+            StoreUnavailableError: no answer within the store's timeout.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._listener.listen(channel, hear)
+        except _UNAVAILABLE as error:
+            raise _unavailable(error) from error
+
+    async def aclose(self) -> None:
+        """Stop listening and close both connections."""
+        await self._listener.aclose()
+        await self._batches.aclose()
+        await self._listening_client.aclose()
+        await self._client.aclose()
+
+    async def _ask(self, command: Command) -> Any:
+        try:
+            return await self._batches.ask(command)
+        except redis_errors.NoScriptError:
+            raise
+        except _UNAVAILABLE as error:
+            raise _unavailable(error) from error
+        except redis_errors.ResponseError as error:
+            raise StoreScriptError(f"the store refused {command[0]}: {error}") from error
+
+    async def _send(self, commands: Sequence[Command]) -> Sequence[Any]:
+        try:
+            return await self._send_once(commands)
+        except redis_errors.ConnectionError:
+            # An idle connection may have been closed by a server that is back already.
+            return await self._send_once(commands)
+
+    async def _send_once(self, commands: Sequence[Command]) -> Sequence[Any]:
+        async with asyncio.timeout(self._timeout_s), self._client.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            return await pipeline.execute(raise_on_error=False)
+
+    async def _connected(self, connection: Any) -> None:
+        """Greet a new connection, and notice when another run of the server answers."""
+        await connection.on_connect()
+        await connection.send_command("INFO", "server")
+        found = _RUN_ID.search(await connection.read_response())
+        run_id = found.group(1) if found else None
+        if self._run_id is not None and run_id != self._run_id:
+            self._changed_at = self._clock.monotonic()
+        self._run_id = run_id
+
+
+def _client(url: str, timeout_s: float, connected: Any, probe_s: int = 0) -> Any:
+    untyped: Any = Redis  # its types are too loose for a strict check, so they end here
+    return untyped.from_url(
+        url,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=probe_s,
+        redis_connect_func=connected,
+        protocol=2,
+    )
+
+
+def _unavailable(error: Exception) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"the store did not do it ({type(error).__name__}): check REDIS_URL, that the store runs and has room"
+    )
+
+
+@asynccontextmanager
+async def open_store(url: str, timeout_s: float, clock: Clock) -> AsyncGenerator[RedisStore]:
+    """A store that has answered once; leaving closes it.
+
+    Args:
+        url: as in redis://user:password@host:6379/0, rediss:// with TLS.
+        timeout_s: seconds that one answer may take.
+        clock: dates a change of the server.
+
+    Raises:
+        StoreUnavailableError: it does not answer.
+    """
+    store = RedisStore(url, timeout_s, clock)
+    try:
+        await store.command("PING")
+        yield store
+    finally:
+        await store.aclose()
