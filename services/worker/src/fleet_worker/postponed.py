@@ -1,0 +1,28 @@
+"""A request that can't go on now: it is put aside for a known time, and spends neither delivery nor attempt."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a request is put aside: a closed set, for logs and metrics."""
+
+    BUSY = "busy"
+    """Another worker has it in hand."""
+    BREAKER = "breaker"
+    """The upstream fails on this model, for every worker."""
+    PAUSED = "paused"
+    """The account is out of balance, or its key is refused."""
+    THROTTLED = "throttled"
+    """The limiter expects a wait too long for a delivery to be held."""
+    RETRY_AFTER = "retry_after"
+    """The upstream said when to come again."""
+
+
+@dataclass(eq=False)
+class PostponedError(Exception):
+    """Raised by a port; the handler gives the claim back and parks the request."""
+
+    reason: Reason
+    wait_s: float
+    """Seconds after which it is worth going on."""
