@@ -1,4 +1,4 @@
-"""A request that can't go on now: it is put aside for a known time, and spends neither delivery nor attempt."""
+"""A request that can't go on now: put aside for a known time, it spends neither delivery nor attempt."""
 
 from dataclasses import dataclass
 from enum import StrEnum
