@@ -1,0 +1,83 @@
+"""The checker must find what is wrong, and nothing where all is well."""
+
+from typing import Any
+
+from chaos.checker import check
+from chaos.events import Event
+
+
+def published(request: str = "r") -> list[Event]:
+    return [Event(0, "published", request), Event(1, "confirmed", request)]
+
+
+def chunk(at: float, seq: int, attempt: int = 1, run: str = "a") -> Event:
+    return Event(at, "chunk", "r", {"run": f"{run}:{attempt}", "seq": seq})
+
+
+def restarted(at: float, attempt: int) -> Event:
+    return Event(at, "restarted", "r", {"attempt": attempt})
+
+
+def result(at: float, **fields: Any) -> Event:
+    known = {"digest": "d", "attempt": 1, "last_seq": 1, "degraded": False, "right": True, "streamed": True}
+    return Event(at, "result", "r", known | fields)
+
+
+STREAM = [chunk(2, 0), chunk(3, 1)]
+
+
+def test_a_request_that_got_its_answer_violates_nothing():
+    report = check([*published(), *STREAM, result(4)], charged=1)
+    assert (report.violations, report.results, report.charged_per_end) == ([], 1, 1.0)
+
+
+def test_a_confirmed_request_without_an_end_is_lost():
+    assert check([*published(), *STREAM], charged=1).lost == ["r"]
+
+
+def test_an_unconfirmed_request_without_an_end_is_no_loss_and_with_one_it_is_recovered():
+    assert check([Event(0, "published", "r")], charged=0).violations == []
+    assert check([Event(0, "published", "r"), *STREAM, result(4)], charged=1).recovered == 1
+
+
+def test_two_different_ends_are_one_too_many_and_two_equal_ones_are_a_repetition():
+    twice = [*published(), *STREAM, result(4), result(5)]
+    assert (check(twice, charged=1).duplicated, check(twice, charged=1).repeated) == ([], 1)
+    other = [*published(), *STREAM, result(4), result(5, digest="other")]
+    assert check(other, charged=1).duplicated == ["r"]
+
+
+def test_a_missing_chunk_is_a_gap_unless_the_result_says_degraded():
+    missing = [*published(), chunk(2, 0)]
+    assert check([*missing, result(4)], charged=1).gaps == ["r"]
+    assert check([*missing, result(4, degraded=True)], charged=1).gaps == []
+
+
+def test_chunks_out_of_order_are_a_gap_and_repeated_ones_are_not():
+    assert check([*published(), chunk(2, 1), chunk(3, 0), result(4)], charged=1).gaps == ["r"]
+    assert check([*published(), *STREAM, chunk(3.5, 1), result(4)], charged=1).gaps == []
+
+
+def test_a_new_attempt_that_nobody_announced_is_glued_to_the_old_one():
+    again = [chunk(5, 0, 2, "b"), chunk(6, 1, 2, "b"), result(7, attempt=2)]
+    assert check([*published(), *STREAM, *again], charged=2).glued == ["r"]
+    announced = check([*published(), *STREAM, restarted(4.5, 2), *again], charged=2)
+    assert (announced.violations, announced.restarted, announced.recovery_s) == ([], 1, [1.5])
+
+
+def test_a_wrong_text_a_stranger_and_a_leftover_are_each_told():
+    stranger = Event(9, "result", "nobody-asked", {})
+    report = check([*published(), *STREAM, result(4, right=False), stranger], charged=1, left_behind=["q: 1"])
+    assert (report.wrong, report.left_behind) == (["r"], ["q: 1"])
+    assert report.unexpected == ["result for nobody-asked"]
+    assert len(report.violations) == 3
+
+
+def test_failures_are_counted_by_code_and_paid_attempts_by_end():
+    failed = Event(4, "failure", "r", {"digest": "f", "code": "upstream_timeout"})
+    report = check([*published(), failed], charged=3)
+    assert (dict(report.failures), report.failure_share, report.charged_per_end) == (
+        {"upstream_timeout": 1},
+        1.0,
+        3.0,
+    )
