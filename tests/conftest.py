@@ -9,6 +9,8 @@ import pytest
 from fleet_chassis.topology import apply
 from harness.broker import SharedBroker, shared_broker
 
+OF_THE_USER = ("AMQP_", "DEEPSEEK_", "REDIS_")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
@@ -25,10 +27,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.fixture(scope="session")
 def private_environ() -> Mapping[str, str]:
-    """This run's environment without the broker and the account that its user may have set."""
+    """This run's environment without the broker, the store and the account that its user may have set."""
     # The edge at which it is read; from here on it is passed as a value.
     everything = dict(os.environ)  # noqa: TID251
-    return {name: value for name, value in everything.items() if not name.startswith(("AMQP_", "DEEPSEEK_"))}
+    return {name: value for name, value in everything.items() if not name.startswith(OF_THE_USER)}
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from fleet_cli.stack import packages
 from fleet_cli.stack.errors import UnavailableError
-from fleet_cli.stack.rabbitmq import packages
-from fleet_cli.stack.rabbitmq.packages import unpacked_packages
+from fleet_cli.stack.packages import unpacked_packages
+from fleet_cli.stack.rabbitmq.packages import RABBITMQ
 
 # An apt-get that has no network: it fails as the real one does, and leaves a note that it was asked.
 BROKEN_APT = (
@@ -38,28 +39,28 @@ async def test_without_a_network_it_is_tried_again_and_then_said_in_one_sentence
 ) -> None:
     lines: list[str] = []
     with pytest.raises(UnavailableError, match=r"could not be fetched .*Unable to locate package") as said:
-        await unpacked_packages(lines.append, environ=offline, cache_dir=tmp_path / "cache")
+        await unpacked_packages(RABBITMQ, lines.append, environ=offline, cache_dir=tmp_path / "cache")
     assert "\n" not in str(said.value)
     assert sum("trying again" in line for line in lines) == packages.TRIES - 1
     assert names_in(tmp_path / "cache") == [f"rabbitmq-{packages.system_name()}.lock"]
 
 
 async def test_a_warm_cache_needs_no_network(offline: Mapping[str, str], tmp_path: Path) -> None:
-    warm = tmp_path / "cache" / f"rabbitmq-{packages.system_name()}"
+    warm = RABBITMQ.folder(tmp_path / "cache")
     warm.mkdir(parents=True)
-    assert await unpacked_packages(print, environ=offline, cache_dir=tmp_path / "cache") == warm
+    assert await unpacked_packages(RABBITMQ, print, environ=offline, cache_dir=tmp_path / "cache") == warm
     assert not was_asked(offline)
 
 
 async def test_a_machine_without_apt_is_told_from_one_without_a_network(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="there is no apt-get here"):
-        await unpacked_packages(print, environ={"PATH": str(tmp_path)}, cache_dir=tmp_path)
+        await unpacked_packages(RABBITMQ, print, environ={"PATH": str(tmp_path)}, cache_dir=tmp_path)
 
 
 async def test_a_second_run_waits_for_the_one_that_fills_the_cache(
     offline: Mapping[str, str], tmp_path: Path
 ) -> None:
-    root = tmp_path / "cache" / f"rabbitmq-{packages.system_name()}"
+    root = RABBITMQ.folder(tmp_path / "cache")
     root.parent.mkdir()
     lines: list[str] = []
     with (root.parent / f"{root.name}.lock").open("w") as held:
@@ -70,6 +71,6 @@ async def test_a_second_run_waits_for_the_one_that_fills_the_cache(
             root.mkdir()
             fcntl.flock(held, fcntl.LOCK_UN)
 
-        assert await unpacked_packages(on_line, environ=offline, cache_dir=root.parent) == root
+        assert await unpacked_packages(RABBITMQ, on_line, environ=offline, cache_dir=root.parent) == root
     assert lines == ["RabbitMQ: another run is fetching the packages, waiting for it"]
     assert not was_asked(offline)

@@ -10,6 +10,8 @@ from pathlib import Path
 import aio_pika
 import pytest
 
+from fleet_chassis.store import StoreUnavailableError
+from fleet_cli.stack.store.asking import ask
 from fleet_contracts.topology import REQUESTS
 from harness.waiting import until
 
@@ -62,12 +64,15 @@ async def test_a_stack_tells_where_it_is_and_is_gone_after_ctrl_c(
         assert found["METRICS_URL"].endswith("/metrics")
         async with await aio_pika.connect(found["AMQP_URL"]) as connection:
             await (await connection.channel()).get_queue(REQUESTS)
+        assert await ask(found["REDIS_URL"], "PING")
         process.send_signal(signal.SIGINT)
         _, complaint = await asyncio.wait_for(process.communicate(), UP_DEADLINE_S)
     assert (process.returncode, complaint) == (130, b"")
     assert not (tmp_path / ".fleet/stack.env").exists()
     with pytest.raises(OSError, match="Connect call failed"):
         await aio_pika.connect(found["AMQP_URL"])
+    with pytest.raises(StoreUnavailableError):
+        await ask(found["REDIS_URL"], "PING")
 
 
 @pytest.mark.usefixtures("broker")
@@ -99,7 +104,53 @@ async def test_a_worker_that_dies_is_reported_and_the_rest_stays_up(
         await until(lambda: not (tmp_path / ".fleet/stack.env").exists(), deadline_s=UP_DEADLINE_S)
 
 
+async def test_without_a_store_one_worker_serves_and_it_is_said(
+    tmp_path: Path, private_environ: Mapping[str, str], vhost: str
+) -> None:
+    environ = {**private_environ, **without_a_store(tmp_path), "AMQP_URL": vhost}
+    async with up(tmp_path, environ, "--workers", "2") as process:
+        lines = await lines_until(process, "the stack is up")
+        assert any(line.startswith("No store can be had here: set REDIS_URL") for line in lines)
+        assert any(line.startswith("one worker instead of 2") for line in lines)
+        assert sum("metrics at" in line for line in lines) == 1
+        assert addresses(tmp_path)["REDIS_URL"] == "''"
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.communicate(), UP_DEADLINE_S)
+
+
+@pytest.mark.usefixtures("broker")
+async def test_two_workers_are_given_the_same_store(
+    tmp_path: Path, private_environ: Mapping[str, str]
+) -> None:
+    async with up(tmp_path, private_environ, "--workers", "2") as process:
+        await lines_until(process, "the stack is up")
+        url = addresses(tmp_path)["REDIS_URL"]
+        workers = _workers_of(process.pid)
+        assert len(workers) == 2
+        assert [_told(worker, "REDIS_URL") for worker in workers] == [url, url]
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.communicate(), UP_DEADLINE_S)
+
+
+def without_a_store(folder: Path) -> dict[str, str]:
+    """No engine, no apt-get, and an installed server that is older than any that will do."""
+    (folder / "bin").mkdir()
+    old = folder / "bin/valkey-server"
+    old.write_text("#!/bin/sh\necho 'Valkey server v=6.9.9 sha=00000000:0'\n")
+    old.chmod(0o755)
+    return {"PATH": str(folder / "bin"), "DOCKER_HOST": f"unix://{folder}/no-engine"}
+
+
 def _worker_of(parent: int) -> int:
+    return _workers_of(parent)[0]
+
+
+def _workers_of(parent: int) -> list[int]:
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in children}
-    return next(pid for pid, command in commands.items() if "worker" in command)
+    return [pid for pid, command in commands.items() if "worker" in command]
+
+
+def _told(pid: int, name: str) -> str:
+    settings = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return next(each.removeprefix(f"{name}=") for each in settings if each.startswith(f"{name}="))

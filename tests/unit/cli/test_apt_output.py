@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from fleet_cli.stack.rabbitmq.apt import DEPENDS, configuration, new_packages
+from fleet_cli.stack.apt import DEPENDS, configuration, new_packages
 
 SIMULATED = """\
 Reading package lists...

@@ -7,13 +7,14 @@ import pytest
 from fleet_cli.stack.errors import StackError, UnavailableError
 from fleet_cli.stack.rabbitmq.broker import Broker
 from fleet_cli.stack.rabbitmq.given import NoControl
-from fleet_cli.stack.rabbitmq.sources import Source, first_available, sources
+from fleet_cli.stack.rabbitmq.sources import NO_BROKER, sources
+from fleet_cli.stack.sources import Source, first_available
 
 
 def no_report(_line: str) -> None: ...
 
 
-def a_way(name: str, refusal: StackError | None = None) -> Source:
+def a_way(name: str, refusal: StackError | None = None) -> Source[Broker]:
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Broker]:
         if refusal is not None:
@@ -42,7 +43,7 @@ def test_a_container_comes_before_the_installed_and_that_before_the_unpacked() -
 async def test_the_first_way_that_is_open_is_taken_and_reported() -> None:
     lines: list[str] = []
     ways = [a_way("closed", UnavailableError("none here")), a_way("open"), a_way("later")]
-    async with first_available(ways, lines.append) as broker:
+    async with first_available(ways, lines.append, nothing=NO_BROKER) as broker:
         assert broker.url == "amqp://open/"
     assert len(lines) == 1
     assert lines[0].startswith("RabbitMQ 4.0.0: open, ready in ")
@@ -53,14 +54,16 @@ async def test_when_every_way_is_closed_one_sentence_says_what_to_do_and_what_wa
     with pytest.raises(
         StackError, match=r"set AMQP_URL.*brew install.*no engine answers; no apt-get"
     ) as said:
-        async with first_available(ways, no_report):
+        async with first_available(ways, no_report, nothing=NO_BROKER):
             pass
     assert "\n" not in str(said.value)
 
 
 async def test_a_way_that_is_broken_rather_than_closed_is_not_passed_over_in_silence() -> None:
     with pytest.raises(StackError, match="no broker answers"):
-        async with first_available([a_way("a", StackError("no broker answers")), a_way("b")], no_report):
+        async with first_available(
+            [a_way("a", StackError("no broker answers")), a_way("b")], no_report, nothing=NO_BROKER
+        ):
             pass
 
 

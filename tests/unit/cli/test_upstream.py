@@ -29,8 +29,10 @@ def test_a_real_account_is_announced_but_its_key_is_not_shown() -> None:
 
 def test_a_worker_of_the_stack_gets_the_stacks_addresses_whatever_the_user_has_set() -> None:
     user = {"AMQP_URL": "amqp://elsewhere/", "DEEPSEEK_API_KEY": "sk-secret", "FLEET_CONCURRENCY": "7"}
-    told = worker_environment(user, Addresses("amqp://here/", "http://here", "sk-simulator"), workers=1)
+    here = Addresses("amqp://here/", "http://here", "sk-simulator", "redis://here/0")
+    told = worker_environment(user, here, workers=1)
     assert told["AMQP_URL"] == "amqp://here/"
+    assert told["REDIS_URL"] == "redis://here/0"
     assert told["DEEPSEEK_API_KEY"] == "sk-simulator"
     assert told["FLEET_CONCURRENCY"] == "7"
 

@@ -26,7 +26,7 @@ async def _demo() -> None:
     # A folder of its own: a stack that runs in this one keeps its addresses and logs.
     with tempfile.TemporaryDirectory(prefix="fleet-demo-") as folder:
         plan = Plan(workers=1, only_simulator=True, simulator_speed=SPEED)
-        # Never on a broker that the person named: simulated text would answer what others ask there.
-        own = {name: value for name, value in environment().items() if name != "AMQP_URL"}
+        # Never on a broker or store that the person named: simulated text would answer what others ask there.
+        own = {name: value for name, value in environment().items() if name not in {"AMQP_URL", "REDIS_URL"}}
         async with local_stack(say, plan, environ=own, folder=Path(folder)) as stack:
             await Demo(stack, console).run()

@@ -1,4 +1,4 @@
-"""The whole local stack: broker, topology, upstream and workers, up together and gone together."""
+"""The whole local stack: broker, store, topology, upstream and workers, up together and gone together."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -7,17 +7,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fleet_cli.stack.child import Child
+from fleet_cli.stack.errors import UnavailableError
 from fleet_cli.stack.places import cache_dir
 from fleet_cli.stack.processes import start_simulator, start_worker
 from fleet_cli.stack.rabbitmq.broker import Broker
 from fleet_cli.stack.rabbitmq.sources import local_broker
 from fleet_cli.stack.report import Report, Stopwatch
 from fleet_cli.stack.stack_env import Addresses
+from fleet_cli.stack.store.sources import local_store
+from fleet_cli.stack.store.store import Store
+from fleet_cli.stack.together import together
 from fleet_cli.stack.upstream import given_upstream
 
 DRAIN_S = 8
 STOP_GRACE_S = DRAIN_S + 4.0
-UNSHARED = "workers without a shared store: each keeps the limits for itself"
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,25 @@ class Plan:
     """How many times faster than the real DeepSeek the simulator answers."""
 
 
+@dataclass(frozen=True)
+class Backends:
+    """What the fleet stands on, apart from its upstream."""
+
+    broker: Broker
+    store: Store | None
+
+    def addresses(self, base_url: str, api_key: str) -> Addresses:
+        """Where they are, and where the upstream is."""
+        redis_url = "" if self.store is None else self.store.url
+        return Addresses(self.broker.url, base_url, api_key, redis_url)
+
+
 @dataclass
 class LocalStack:
     """A running stack. Its processes can be killed and started one by one."""
 
     broker: Broker
+    store: Store | None
     addresses: Addresses
     environ: Mapping[str, str]
     logs: Path
@@ -79,14 +96,35 @@ async def local_stack(
     Raises StackError with one sentence if a part cannot be had, TopologyError if the broker refuses ours.
     """
     async with AsyncExitStack() as parts:
-        broker = await parts.enter_async_context(
-            local_broker(report, environ=environ, cache_dir=cache_dir(environ))
+        where = cache_dir(environ)
+        broker, store = await together(
+            parts.enter_async_context(local_broker(report, environ=environ, cache_dir=where)),
+            _store_if_any(parts, report, environ, where),
         )
         await _apply_topology(broker, report)
-        stack = await _with_upstream(parts, broker, report, plan, environ, folder / "logs")
+        wanted = replace(plan, workers=_served_by(store, plan.workers, report))
+        stack = await _with_upstream(parts, Backends(broker, store), report, wanted, environ, folder / "logs")
         parts.push_async_callback(stack.stop_workers)
-        await _start_workers(stack, plan.workers)
+        for _ in range(wanted.workers):
+            await stack.start_worker()
         yield stack
+
+
+async def _store_if_any(
+    parts: AsyncExitStack, report: Report, environ: Mapping[str, str], where: Path
+) -> Store | None:
+    try:
+        return await parts.enter_async_context(local_store(report, environ=environ, cache_dir=where))
+    except UnavailableError as nowhere:
+        report(str(nowhere))
+        return None
+
+
+def _served_by(store: Store | None, workers: int, report: Report) -> int:
+    if store is not None or workers <= 1:
+        return workers
+    report(f"one worker instead of {workers}: without a store, several would not keep the limits together")
+    return 1
 
 
 async def _apply_topology(broker: Broker, report: Report) -> None:
@@ -100,7 +138,12 @@ async def _apply_topology(broker: Broker, report: Report) -> None:
 
 
 async def _with_upstream(
-    parts: AsyncExitStack, broker: Broker, report: Report, plan: Plan, environ: Mapping[str, str], logs: Path
+    parts: AsyncExitStack,
+    backends: Backends,
+    report: Report,
+    plan: Plan,
+    environ: Mapping[str, str],
+    logs: Path,
 ) -> LocalStack:
     from fleet_simulator.config import DEFAULT_KEY
 
@@ -111,24 +154,22 @@ async def _with_upstream(
         simulator, base_url = await start_simulator(environ, logs, plan.simulator_speed)
         parts.push_async_callback(simulator.stop, grace_s=STOP_GRACE_S)
         report(f"upstream: a simulator at {base_url}, ready in {watch}")
-        addresses = Addresses(broker.url, base_url, DEFAULT_KEY)
+        addresses = backends.addresses(base_url, DEFAULT_KEY)
     else:
         report(given.line)
-        addresses = Addresses(broker.url, given.base_url, given.api_key)
+        addresses = backends.addresses(given.base_url, given.api_key)
     own = worker_environment(environ, addresses, plan.workers)
-    return LocalStack(broker, addresses, own, logs, report, simulator)
-
-
-async def _start_workers(stack: LocalStack, count: int) -> None:
-    if count > 1:
-        stack.report(f"{count} {UNSHARED}")
-    for _ in range(count):
-        await stack.start_worker()
+    return LocalStack(backends.broker, backends.store, addresses, own, logs, report, simulator)
 
 
 def worker_environment(environ: Mapping[str, str], addresses: Addresses, workers: int) -> dict[str, str]:
     """What a worker of the stack is told: the stack's addresses over the user's own settings."""
-    defaults = {"FLEET_DRAIN_S": str(DRAIN_S), "FLEET_SHARE_NOTHING": str(workers > 1).lower()}
+    defaults = {"FLEET_DRAIN_S": str(DRAIN_S), **_until_workers_use_the_store(workers)}
     addressed = {name: value for name, value in addresses.variables().items() if value}
     here = {"FLEET_HEALTH_HOST": "127.0.0.1", "FLEET_HEALTH_PORT": "0", "PYTHONUNBUFFERED": "1"}
     return {**defaults, **environ, **addressed, **here}
+
+
+def _until_workers_use_the_store(workers: int) -> dict[str, str]:
+    # A worker that knows no store refuses to be the second one. Goes as soon as workers read REDIS_URL.
+    return {"FLEET_SHARE_NOTHING": str(workers > 1).lower()}

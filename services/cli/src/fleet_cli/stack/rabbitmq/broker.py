@@ -43,6 +43,11 @@ class Broker:
         self._user = user
         self._control = control
 
+    @property
+    def label(self) -> str:
+        """What it is, for people."""
+        return f"RabbitMQ {self.version}"
+
     async def ctl(self, *arguments: str) -> str:
         """Run rabbitmqctl with `arguments`; its output. Half a second for each call."""
         return await self._control.ctl(*arguments)

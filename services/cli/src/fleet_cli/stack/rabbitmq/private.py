@@ -4,12 +4,13 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from fleet_cli.stack.packages import unpacked_packages
 from fleet_cli.stack.ports import LOOPBACK
 from fleet_cli.stack.rabbitmq.broker import Broker, handshake
 from fleet_cli.stack.rabbitmq.installation import Installation, installed, unpacked
 from fleet_cli.stack.rabbitmq.node import running_node
 from fleet_cli.stack.rabbitmq.node_settings import USER
-from fleet_cli.stack.rabbitmq.packages import unpacked_packages
+from fleet_cli.stack.rabbitmq.packages import RABBITMQ
 from fleet_cli.stack.report import Report
 from fleet_cli.stack.run_folder import run_folder
 
@@ -28,7 +29,7 @@ async def unpacked_broker(
     report: Report, environ: Mapping[str, str], cache_dir: Path, definitions: Path | None
 ) -> AsyncGenerator[Broker]:
     """A private node of the distribution's own packages, fetched into the cache if they are not there yet."""
-    root = await unpacked_packages(report, environ=environ, cache_dir=cache_dir)
+    root = await unpacked_packages(RABBITMQ, report, environ=environ, cache_dir=cache_dir)
     async with _private_broker(unpacked(root), environ, cache_dir, definitions) as broker:
         yield broker
 
