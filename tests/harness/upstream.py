@@ -84,9 +84,9 @@ async def failed(upstream: Upstream, **request: Any) -> CompletionError:
     return error.value
 
 
-def soon(seconds: float = 30) -> Deadline:
-    """A deadline that no test should reach."""
-    return Deadline(SystemClock().monotonic() + seconds)
+def soon(seconds: float = 30, clock: Clock | None = None) -> Deadline:
+    """A deadline that no test should reach, on the clock of the client that it is given to."""
+    return Deadline((clock or SystemClock()).monotonic() + seconds)
 
 
 async def silence() -> None:

@@ -92,9 +92,11 @@ async def test_a_key_that_the_upstream_repeats_is_hidden() -> None:
     ("value", "seconds"), [("3", 3.0), ("Wed, 18 Nov 2026 11:07:00 GMT", 20.0), ("x", None)]
 )
 async def test_retry_after_is_handed_on_in_seconds(value: str, seconds: float | None) -> None:
-    client = Upstream(status=429, headers={"retry-after": value}).client(clock=HandClock())
+    clock = HandClock()
+    client = Upstream(status=429, headers={"retry-after": value}).client(clock=clock)
     with pytest.raises(CompletionError) as error:
-        await client.complete(a_request(deadline_ms=None), soon(), lambda _: None)
+        await client.complete(a_request(deadline_ms=None), soon(clock=clock), lambda _: None)
+    assert error.value.code is ErrorCode.RATE_LIMITED
     assert error.value.retry_after_s == seconds
 
 
