@@ -5,11 +5,17 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from fleet_chassis.topology import apply
 from harness.broker import SharedBroker, shared_broker
 
 OF_THE_USER = ("AMQP_", "DEEPSEEK_", "REDIS_")
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("whole", deadline=None)
+settings.register_profile("fast", deadline=None, max_examples=25)
+settings.load_profile("whole")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
