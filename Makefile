@@ -26,7 +26,7 @@ demo: $(READY) ## See it at work in a minute, against the simulator; ends by its
 	@$(BIN)/fleet demo $(ARGS)
 
 # ---------------------------------------------------------------- test
-.PHONY: test test-fast test-all check
+.PHONY: test test-fast test-all check chaos
 test: $(READY) ## Run every test (ARGS='-k name' picks some)
 	@$(BIN)/pytest $(ARGS)
 
@@ -35,6 +35,9 @@ test-fast: $(READY) ## Run the tests that open no socket, in seconds (properties
 
 test-all: $(READY) ## Run every test; a skipped one fails the run
 	@$(BIN)/pytest --no-skips $(ARGS)
+
+chaos: $(READY) ## Break a fleet under load for some minutes, and say what became of every request
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 check: $(READY) ## Lint, format, types, import rules, and whether the printed contracts are current
 	@$(BIN)/ruff check
