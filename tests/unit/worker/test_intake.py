@@ -9,6 +9,7 @@ from fleet_contracts.codes import ErrorCode
 from fleet_worker.delivery import TenantRule
 from fleet_worker.door.intake import Intake
 from fleet_worker.door.supervisor import Supervisor
+from fleet_worker.hold import DeliveryLease
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
 from fleet_worker.ports import UndeliveredError
@@ -39,7 +40,8 @@ class Handles:
     error: BaseException | None = None
     handled: list[Request] = field(default_factory=list[Request])
 
-    async def handle(self, request: Request) -> Outcome:
+    async def handle(self, request: Request, delivery: DeliveryLease) -> Outcome:
+        assert delivery.held
         self.handled.append(request)
         if self.error is not None:
             raise self.error

@@ -1,61 +1,141 @@
-from fleet_worker.ledger import KEPT_S, MemoryLedger
-from fleet_worker.ports import Busy, Conflict, Final, Granted
+import asyncio
+from typing import Any
+
+import pytest
+
+from fleet_contracts.codes import ErrorCode
+from fleet_worker.completion import CompletionError
+from fleet_worker.deadline import Deadline
+from fleet_worker.hold import DeliveryLease, Hold
+from fleet_worker.ledger.fleet_ledger import FleetLedger
+from fleet_worker.ledger.times import DAY_S
+from fleet_worker.ports import AlreadyAnswered, CancelSeen, Claim, Conflict, Final, Granted
 from fleet_worker.terminal import Terminal
 from harness.clock import HandClock
+from harness.ledgers import a_memory_ledger
 from harness.requests import a_request
+
+NEVER = Deadline(1e9)
 
 
 def a_terminal(body: bytes = b"{}") -> Terminal:
     return Terminal("result", "c-1:final", 1, body)
 
 
-async def test_the_first_claim_is_granted_and_the_second_finds_it_busy():
-    ledger = MemoryLedger(HandClock())
-    assert await ledger.claim(a_request()) == Granted(0)
-    assert isinstance(await ledger.claim(a_request()), Busy)
+async def claim(ledger: FleetLedger, **changes: Any) -> Claim:
+    return await ledger.claim(a_request(**changes), DeliveryLease())
 
 
-async def test_a_released_claim_wakes_who_waits_and_can_be_taken_again():
-    ledger = MemoryLedger(HandClock())
-    await ledger.claim(a_request())
-    busy = await ledger.claim(a_request())
-    await ledger.release(a_request())
-    assert isinstance(busy, Busy)
-    assert busy.ended.is_set()
-    assert await ledger.claim(a_request()) == Granted(0)
+async def granted(ledger: FleetLedger, **changes: Any) -> Hold:
+    answer = await claim(ledger, **changes)
+    assert isinstance(answer, Granted)
+    return answer.hold
 
 
-async def test_the_first_commit_counts_and_the_second_learns_of_it():
-    ledger = MemoryLedger(HandClock())
-    first, second = a_terminal(b"1"), a_terminal(b"2")
-    assert await ledger.commit(a_request(), first) is first
-    assert await ledger.commit(a_request(), second) is first
-    assert await ledger.claim(a_request()) == Final(first)
+async def waiting(ledger: FleetLedger) -> "asyncio.Task[Claim]":
+    """A claim that has found the request in other hands."""
+    task = asyncio.create_task(claim(ledger))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not task.done()
+    return task
+
+
+async def test_a_released_claim_wakes_who_waits_for_it():
+    ledger = a_memory_ledger(HandClock())
+    hold = await granted(ledger)
+    second = await waiting(ledger)
+    await ledger.release(hold)
+    assert isinstance(await second, Granted)
+
+
+async def test_a_commit_wakes_who_waits_with_the_same_bytes():
+    ledger = a_memory_ledger(HandClock())
+    hold = await granted(ledger)
+    second, third = await waiting(ledger), await waiting(ledger)
+    await ledger.commit(hold, a_terminal(), NEVER)
+    assert await second == await third == Final(a_terminal())
+
+
+async def test_claiming_spends_no_attempt_and_beginning_one_does():
+    ledger = a_memory_ledger(HandClock())
+    hold = await granted(ledger)
+    await ledger.release(hold)
+    hold = await granted(ledger)
+    assert (hold.attempts, hold.void) == (0, None)
+    assert await ledger.begin_attempt(hold) == 1
+    await ledger.release(hold)
+    assert (await granted(ledger)).attempts == 1
+
+
+async def test_what_was_sent_before_a_release_is_void_afterwards():
+    ledger = a_memory_ledger(HandClock())
+    hold = await granted(ledger)
+    await ledger.begin_attempt(hold)
+    hold.void = "worker_lost"
+    await ledger.release(hold)
+    assert (await granted(ledger)).void == "worker_lost"
 
 
 async def test_another_body_or_type_is_a_conflict_while_running_and_after_the_end():
-    ledger = MemoryLedger(HandClock())
-    await ledger.claim(a_request())
-    assert await ledger.claim(a_request(digest="x")) == Conflict()
-    await ledger.commit(a_request(), a_terminal())
-    await ledger.release(a_request())
-    assert await ledger.claim(a_request(digest="x")) == Conflict()
-    assert await ledger.claim(a_request(type="fim.v1")) == Conflict()
+    ledger = a_memory_ledger(HandClock())
+    hold = await granted(ledger)
+    assert await claim(ledger, digest="x") == Conflict()
+    await ledger.commit(hold, a_terminal(), NEVER)
+    assert await claim(ledger, digest="x") == Conflict()
+    assert await claim(ledger, type="fim.v1") == Conflict()
 
 
 async def test_an_end_is_kept_for_a_day():
     clock = HandClock()
-    ledger = MemoryLedger(clock)
-    await ledger.commit(a_request(), a_terminal())
-    clock.advance(KEPT_S - 1)
-    assert isinstance(await ledger.claim(a_request()), Final)
+    ledger = a_memory_ledger(clock)
+    await ledger.commit(await granted(ledger), a_terminal(), NEVER)
+    clock.advance(DAY_S - 1)
+    assert isinstance(await claim(ledger), Final)
     clock.advance(2)
-    assert isinstance(await ledger.claim(a_request()), Granted)
+    assert isinstance(await claim(ledger), Granted)
 
 
-async def test_the_oldest_ends_make_room_when_memory_is_used_up():
-    ledger = MemoryLedger(HandClock(), max_kept_bytes=10)
+async def test_the_oldest_bodies_make_room_and_their_ends_are_still_known():
+    ledger = a_memory_ledger(HandClock(), max_body_bytes=10)
     for number in range(3):
-        await ledger.commit(a_request(correlation_id=f"c-{number}"), a_terminal(b"x" * 5))
-    assert isinstance(await ledger.claim(a_request(correlation_id="c-0")), Granted)
-    assert isinstance(await ledger.claim(a_request(correlation_id="c-2")), Final)
+        hold = await granted(ledger, correlation_id=f"c-{number}")
+        await ledger.commit(hold, a_terminal(b"x" * 5), NEVER)
+    oldest = await claim(ledger, correlation_id="c-0")
+    assert isinstance(oldest, AlreadyAnswered)
+    assert (oldest.outcome, len(oldest.digest)) == ("result", 64)
+    assert isinstance(await claim(ledger, correlation_id="c-2"), Final)
+
+
+async def test_a_cancel_stops_the_work_that_goes_on():
+    ledger = a_memory_ledger(HandClock())
+    hold = await granted(ledger)
+
+    async def work() -> None:
+        with hold.working():
+            await asyncio.Event().wait()
+
+    working = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    assert await ledger.cancel(hold.key) is CancelSeen.RUNNING
+    with pytest.raises(CompletionError) as error:
+        await working
+    assert error.value.code is ErrorCode.CANCELLED
+
+
+async def test_a_cancel_that_comes_first_is_found_by_the_claim():
+    ledger = a_memory_ledger(HandClock())
+    assert await ledger.cancel(a_request().key) is CancelSeen.UNKNOWN
+    hold = await granted(ledger)
+    with pytest.raises(CompletionError, match="cancelled"), hold.working():
+        pass
+
+
+async def test_a_cancel_takes_in_hand_what_nobody_has_and_knows_where_to_answer():
+    ledger = a_memory_ledger(HandClock())
+    await ledger.release(await granted(ledger))
+    hold = await ledger.cancel(a_request().key)
+    assert isinstance(hold, Hold)
+    assert (hold.facts.reply_to, hold.facts.model) == ("deepseek.reply.acme.1", "deepseek-flash")
+    await ledger.commit(hold, a_terminal(), NEVER)
+    assert await ledger.cancel(hold.key) is CancelSeen.ENDED

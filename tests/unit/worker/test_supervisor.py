@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from fleet_worker.door.supervisor import Supervisor
+from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
 
 
@@ -13,8 +14,10 @@ class Work:
         self.started = asyncio.Event()
         self.may_end = asyncio.Event()
         self.ended = ""
+        self.delivery: DeliveryLease | None = None
 
-    async def __call__(self) -> Outcome:
+    async def __call__(self, delivery: DeliveryLease) -> Outcome:
+        self.delivery = delivery
         self.started.set()
         try:
             await self.may_end.wait()
@@ -32,6 +35,8 @@ async def test_work_outlives_the_handler_that_waits_for_it():
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+    assert work.delivery is not None
+    assert not work.delivery.held
     work.may_end.set()
     await supervisor.drain(grace_s=1)
     assert work.ended == "done"

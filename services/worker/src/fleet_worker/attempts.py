@@ -5,33 +5,43 @@ from contextlib import contextmanager
 
 from fleet_chassis.clock import Clock
 from fleet_contracts.grammar import OnBreak
-from fleet_worker.completion import CompletionError, Delta
+from fleet_worker.completion import Completion, CompletionError, Delta
 from fleet_worker.composing import Took
+from fleet_worker.hold import WORKER_LOST, Hold
 from fleet_worker.observing import Observer
-from fleet_worker.ports import ReplyStream
+from fleet_worker.ports import Ledger, ReplyStream
 from fleet_worker.request import Request
 from fleet_worker.terminal import Terminal
-
-WORKER_LOST = "worker_lost"
 
 
 class Attempts:
     """Numbers each start of an upstream call, and makes sure that no two attempts' texts are ever glued."""
 
     def __init__(
-        self, request: Request, stream: ReplyStream, before: int, clock: Clock, observer: Observer
+        self,
+        request: Request,
+        hold: Hold,
+        stream: ReplyStream,
+        ledger: Ledger,
+        clock: Clock,
+        observer: Observer,
     ) -> None:
-        """`before`: attempts that other workers started, whose text may have been sent."""
+        """`hold`: tells of the attempts that others began, and the ledger of those that begin here."""
         self._request = request
+        self._hold = hold
         self._stream = stream
+        self._ledger = ledger
         self._clock = clock
         self._observer = observer
         self._arrived = clock.monotonic()
         self._permit_s = 0.0
         self._sent_at_ms = 0
-        self._void_text = WORKER_LOST if before else None
         self._text_sent = False
-        self.started = before
+
+    @property
+    def started(self) -> int:
+        """How many attempts have begun, over all workers."""
+        return self._hold.attempts
 
     @contextmanager
     def waiting_for_permit(self) -> Generator[None]:
@@ -40,33 +50,43 @@ class Attempts:
         yield
         self._permit_s += self._clock.monotonic() - began
 
-    def begin(self) -> None:
-        """Start the next attempt, and tell the reader what it has to know."""
-        first = self.started == 0
-        self.started += 1
+    async def begin(self) -> None:
+        """Start the next attempt, and tell the reader what it has to know.
+
+        Raises:
+            LostError: it must not start.
+        """
+        number = await self._ledger.begin_attempt(self._hold)
         self._sent_at_ms = self._clock.now_ms()
         self._observer.attempted()
-        if self._void_text is not None:
-            self._stream.restart(self.started, self._void_text)
-        elif first:
-            self._stream.accept(self.started)
+        if self._hold.void is not None:
+            self._stream.restart(number, self._hold.void)
+        elif number == 1:
+            self._stream.accept(number)
         else:
-            self._stream.retry(self.started)
-        self._void_text = None
+            self._stream.retry(number)
+        self._hold.void = None
         self._text_sent = False
 
     def send(self, delta: Delta) -> None:
         """Pass a delta on to the reader."""
         self._text_sent = True
+        self._hold.void = WORKER_LOST
         self._stream.send(delta)
 
     def worth_repeating(self, error: CompletionError) -> bool:
         """Whether to make another attempt after `error`; where text was sent, the caller's wish decides."""
         self._observer.failed(error)
+        trace_id = error.upstream.trace_id if error.upstream else None
+        self._hold.ended(self._clock.now_ms(), error.code, trace_id)
         if self._text_sent:
-            self._void_text = error.code
+            self._hold.void = error.code
             return error.again and self._request.on_break is not OnBreak.FAIL
         return error.again
+
+    def succeeded(self, completion: Completion) -> None:
+        """Remember that the last attempt gave the whole answer."""
+        self._hold.ended(self._clock.now_ms(), "result", completion.trace_id)
 
     def took(self) -> Took:
         """Where the time went so far."""

@@ -21,10 +21,12 @@ from fleet_worker.door.consumer import Door
 from fleet_worker.door.intake import Intake
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.handler import Handler
-from fleet_worker.ledger import MemoryLedger
+from fleet_worker.ledger.building import build_unshared_ledger
+from fleet_worker.ledger.observing import LedgerObserver
+from fleet_worker.ledger.times import Times
 from fleet_worker.limiter import MemoryLimiter
 from fleet_worker.observing import Observer
-from fleet_worker.ports import Completions
+from fleet_worker.ports import Completions, Ledger, Replies
 from fleet_worker.readiness import Readiness
 from fleet_worker.replies.delivering import Deliverer
 from fleet_worker.replies.opening import RabbitReplies
@@ -89,7 +91,20 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     supervisor = Supervisor(settings.concurrency)
     retrying = _retrying(settings, clock)
     deliverer = Deliverer(publishers, retrying)
-    intake = _intake(settings, clock, observer, completions, supervisor, deliverer, retrying)
+    ledger = build_unshared_ledger(
+        settings.worker_name, clock, LedgerObserver(registry, get_log("ledger")), Times()
+    )
+    replies = RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4))
+    intake = Intake(
+        handler=_handler(settings, clock, observer, completions, replies, retrying, ledger),
+        supervisor=supervisor,
+        replies=replies,
+        deliverer=deliverer,
+        observer=observer,
+        rule=TenantRule(settings.strict_tenants, settings.trusted()),
+        clock=clock,
+        worker=settings.worker_name,
+    )
     door = Door(amqp_url, settings.concurrency, intake.take, settings.worker_name, observer)
     readiness = Readiness(door, publishers)
     health_url = await parts.enter_async_context(
@@ -121,33 +136,22 @@ def _retrying(settings: WorkerSettings, clock: Clock) -> Retrying:
     return Retrying(policy, clock, random.Random())
 
 
-def _intake(
+def _handler(
     settings: WorkerSettings,
     clock: Clock,
     observer: Observer,
     completions: Completions,
-    supervisor: Supervisor,
-    deliverer: Deliverer,
+    replies: Replies,
     retrying: Retrying,
-) -> Intake:
-    replies = RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4))
-    handler = Handler(
+    ledger: Ledger,
+) -> Handler:
+    return Handler(
         completions=completions,
         limiter=MemoryLimiter(settings.limit_concurrency, clock),
-        ledger=MemoryLedger(clock),
+        ledger=ledger,
         replies=replies,
         retrying=retrying,
         observer=observer,
         clock=clock,
         longest_s=settings.longest_request_s,
-    )
-    return Intake(
-        handler=handler,
-        supervisor=supervisor,
-        replies=replies,
-        deliverer=deliverer,
-        observer=observer,
-        rule=TenantRule(settings.strict_tenants, settings.trusted()),
-        clock=clock,
-        worker=settings.worker_name,
     )

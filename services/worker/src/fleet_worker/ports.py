@@ -1,12 +1,14 @@
 """The seams of the worker: what the handler needs of the world, and what it may rely on."""
 
-import asyncio
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
+from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import Completion, Delta, Emit
 from fleet_worker.deadline import Deadline
-from fleet_worker.request import Refusal, Request
+from fleet_worker.hold import DeliveryLease, Hold
+from fleet_worker.request import Refusal, Request, RequestKey
 from fleet_worker.terminal import Terminal
 
 
@@ -47,10 +49,12 @@ class Limiter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """This worker may work on the request; earlier attempts may have sent text."""
+    """This worker has the request in hand; earlier attempts may have sent text.
 
-    attempts: int
-    """Attempts that were started before."""
+    The hold comes stopped where no call may be made: the request was cancelled, or takes its workers down.
+    """
+
+    hold: Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +65,91 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
-    """The key belongs to another request."""
+class AlreadyAnswered:
+    """The request has ended before, and its terminal reply is not kept any more."""
+
+    outcome: str
+    """`result`, or the failure's code."""
+    digest: str
+    """sha-256 of the terminal reply's body."""
+    code = ErrorCode.ALREADY_ANSWERED
+
+    @property
+    def message(self) -> str:
+        """What to tell whoever asked again."""
+        return (
+            f"The request has ended ({self.outcome}) and its reply is no longer kept (sha-256 of its body: "
+            f"{self.digest}). Use the reply that you got, or ask again under a new correlation ID."
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
-    """Someone works on the same request now; `ended` is set when they stop."""
+class Conflict:
+    """The key belongs to another request."""
 
-    ended: asyncio.Event
+    code = ErrorCode.IDEMPOTENCY_CONFLICT
+    message = "The correlation ID belongs to another request. Use a new one for a new request."
 
 
-Claim = Granted | Final | Conflict | Busy
+Claim = Granted | Final | AlreadyAnswered | Conflict
+
+
+class CancelSeen(Enum):
+    """What a cancel found where it leaves nothing in our hands."""
+
+    UNKNOWN = "unknown"
+    """The request was never seen; the claim that comes will find the cancel."""
+    RUNNING = "running"
+    """Somebody works on it and is told."""
+    ENDED = "ended"
+    """It has ended."""
 
 
 class Ledger(Protocol):
-    """What is known about a request and its terminal reply."""
+    """What is known about a request and its terminal reply, by every worker that shares the store."""
 
-    async def claim(self, request: Request) -> Claim:
-        """Take the request on, or learn why not, in one atomic step."""
+    async def claim(self, request: Request, delivery: DeliveryLease) -> Claim:
+        """Take the request on, or learn why not, in one atomic step.
+
+        Where somebody works on it, waits to be told of the end; a living owner keeps its call.
+
+        Raises:
+            PostponedError: `busy`; it is still in other hands after about 10 s.
+            LostError: the ledger can't be asked; nothing may start.
+        """
         ...
 
-    async def commit(self, request: Request, terminal: Terminal) -> Terminal:
-        """Store the terminal reply unless there is one; returns the one that counts, to be published."""
+    async def begin_attempt(self, hold: Hold) -> int:
+        """Record that an upstream call starts now; returns its number, from 1 over all workers.
+
+        Raises:
+            LostError: the request is in other hands, or the ledger can't be asked: the call must not start.
+        """
         ...
 
-    async def release(self, request: Request) -> None:
-        """Give a claim back without an end, for another worker to take."""
+    async def commit(self, hold: Hold, terminal: Terminal, deadline: Deadline) -> Terminal:
+        """Store the terminal reply unless there is one; returns the one that counts, to be published.
+
+        Waits for a store that is away, until 10 minutes after the deadline.
+
+        Raises:
+            LostError: the request is in other hands, or the store stayed away.
+        """
+        ...
+
+    async def release(self, hold: Hold) -> None:
+        """Let others take the request, at once; does nothing after a commit. Never raises."""
+        ...
+
+    async def cancel(self, key: RequestKey) -> Hold | CancelSeen:
+        """Have a request end as cancelled, wherever it is; one that nobody has in hand is now in ours.
+
+        Such a hold is to be committed with a `cancelled` failure, published where its facts say. Should this
+        worker die before that, the request's next claim finds the cancel.
+
+        Raises:
+            LostError: the ledger can't be asked.
+        """
         ...
 
 

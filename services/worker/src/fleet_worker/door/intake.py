@@ -8,6 +8,7 @@ from fleet_chassis.logging import bound
 from fleet_worker.delivery import Delivery, RefusedError, TenantRule
 from fleet_worker.door.reading import read, refusal_of
 from fleet_worker.door.supervisor import Supervisor
+from fleet_worker.hold import DeliveryLease
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
 from fleet_worker.ports import Replies, UndeliveredError
@@ -19,7 +20,7 @@ from fleet_worker.request import Refusal, Request
 class Handles(Protocol):
     """Brings one request to its end."""
 
-    async def handle(self, request: Request) -> Outcome:
+    async def handle(self, request: Request, delivery: DeliveryLease) -> Outcome:
         """What to do with its delivery."""
         ...
 
@@ -58,14 +59,14 @@ class Intake:
         reading = read(delivery, self.rule, self.clock.now_ms())
         if isinstance(reading, Refusal):
             return await self._bury(delivery, reading)
-        return await self.supervisor.run(lambda: self._handle(reading))
+        return await self.supervisor.run(lambda lease: self._handle(reading, lease))
 
-    async def _handle(self, request: Request) -> Outcome:
+    async def _handle(self, request: Request, delivery: DeliveryLease) -> Outcome:
         with (
             bound(correlation_id=request.correlation_id, tenant=request.tenant),
             self.observer.in_flight.track_inprogress(),
         ):
-            return await self.handler.handle(request)
+            return await self.handler.handle(request, delivery)
 
     async def _bury(self, delivery: Delivery, refusal: Refusal) -> Outcome:
         """One dead letter, and one failure where its sender can be told; only then is it acknowledged."""

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
 
-Work = Callable[[], Coroutine[Any, Any, Outcome]]
+Work = Callable[[DeliveryLease], Coroutine[Any, Any, Outcome]]
 
 
 class Supervisor:
@@ -28,15 +29,22 @@ class Supervisor:
         return len(self._running)
 
     async def run(self, work: Work) -> Outcome:
-        """Do `work` when there is room for it; hands back what has not started when a drain begins."""
+        """Do `work` when there is room for it; hands back what has not started when a drain begins.
+
+        The work is told by its delivery's lease when whoever called this is cancelled: the channel is gone.
+        """
         await self._wait_for_slot()
         if self._draining:
             self._slots.release()
             return Outcome.HAND_BACK
-        task = asyncio.create_task(work())
+        delivery = DeliveryLease()
+        task = asyncio.create_task(work(delivery))
         self._running.add(task)
         task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            delivery.lost()
 
     async def drain(self, grace_s: float) -> None:
         """Let what runs end within `grace_s` seconds; cancel what doesn't, and return its delivery."""

@@ -1,0 +1,54 @@
+"""The requests that this worker has in hand, and who waits here for one."""
+
+from fleet_contracts.codes import ErrorCode
+from fleet_worker.completion import CompletionError
+from fleet_worker.hold import Hold
+from fleet_worker.ledger.notices import Notices
+from fleet_worker.ledger.observing import LedgerObserver
+from fleet_worker.ledger.records import key_text
+from fleet_worker.request import RequestKey
+
+
+class Holds:
+    """What is held, until it is dropped; takes the messages that others have about it."""
+
+    def __init__(self, notices: Notices, observer: LedgerObserver) -> None:
+        self._notices = notices
+        self._observer = observer
+        self._held: dict[str, Hold] = {}
+
+    def get(self, key: RequestKey) -> Hold | None:
+        """The hold on a request, where it is held here."""
+        return self._held.get(key_text(key))
+
+    def all(self) -> list[Hold]:
+        """Every hold now."""
+        return list(self._held.values())
+
+    def add(self, hold: Hold) -> None:
+        """Begin to keep a hold."""
+        self._held[key_text(hold.key)] = hold
+        self._observer.held.set(len(self._held))
+
+    def drop(self, hold: Hold) -> bool:
+        """Stop keeping it, and wake who waits for it here; whether it was kept."""
+        text = key_text(hold.key)
+        if self._held.get(text) is not hold:
+            return False
+        del self._held[text]
+        self._observer.held.set(len(self._held))
+        self._notices.free(text)
+        return True
+
+    def hear(self, message: bytes) -> None:
+        """Take a message from this worker's channel."""
+        what, _, text = message.decode().partition(" ")
+        if what == "free":
+            self._notices.free(text)
+        elif what == "cancel" and text in self._held:
+            self._held[text].stop(cancelled())
+
+
+def cancelled() -> CompletionError:
+    """The end of a request that its caller does not want any more."""
+    return CompletionError(ErrorCode.CANCELLED, "the request was cancelled", again=False)

@@ -1,0 +1,56 @@
+"""The seam inside the ledger: the same atomic steps in a shared store and in the memory of one process."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from fleet_worker.ledger.answers import CancelAnswer, Claimed, Committed, Standing
+from fleet_worker.ledger.record import Claimant, Head, Holder, Record
+from fleet_worker.request import RequestKey
+
+Hear = Callable[[bytes], None]
+"""Takes a message that was sent to this worker's channel."""
+
+
+class Records(Protocol):
+    """Every step is atomic, may be repeated without harm, and raises StoreUnavailableError without an answer.
+
+    Messages to a worker's channel: `free <key>` tells who waits that the request has ended or can be taken,
+    `cancel <key>` tells the owner that nobody wants it any more. `<key>` as `key_text` gives it.
+    """
+
+    async def claim(self, key: RequestKey, claimant: Claimant) -> Claimed:
+        """As `rules.claim`."""
+        ...
+
+    async def keep(self, key: RequestKey, holder: Holder) -> Standing:
+        """As `rules.keep`."""
+        ...
+
+    async def commit(self, key: RequestKey, holder: Holder, head: Head, body: bytes) -> Committed:
+        """As `rules.commit`; tells who waits."""
+        ...
+
+    async def release(self, key: RequestKey, holder: Holder) -> Standing:
+        """As `rules.release`; tells who waits."""
+        ...
+
+    async def cancel(self, key: RequestKey, owner: str) -> CancelAnswer:
+        """As `rules.cancel`; tells the owner."""
+        ...
+
+    async def look(self, key: RequestKey) -> Record | None:
+        """What is known of a request; None where nothing is. Changes nothing."""
+        ...
+
+    async def hears(self, channel: str) -> bool:
+        """Whether anybody listens on a worker's channel."""
+        ...
+
+
+def key_text(key: RequestKey) -> str:
+    """A request's key as one string: `<tenant>/<correlation id>~<retry>`.
+
+    A tenant has no slash and a retry is a number, so no two keys give the same text.
+    """
+    tenant, correlation_id, retry = key
+    return f"{tenant}/{correlation_id}~{retry}"
