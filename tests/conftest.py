@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
 from hypothesis import settings
 
 from fleet_chassis.topology import apply
+from fleet_cli.stack.store.store import Store
 from harness.broker import SharedBroker, shared_broker
+from harness.store import SharedStore, Stores, a_store, chosen_product, shared_stores, skipping_without
 
 OF_THE_USER = ("AMQP_", "DEEPSEEK_", "REDIS_")
 
@@ -59,3 +62,37 @@ async def fleet_vhost(vhost: str) -> str:
     """As `vhost`, with the fleet's exchanges and queues in it."""
     await apply(vhost)
     return vhost
+
+
+@pytest.fixture(scope="session")
+def stores(private_environ: Mapping[str, str]) -> Iterator[Stores]:
+    """The run's stores, not started yet."""
+    with shared_stores(private_environ) as running:
+        yield running
+
+
+@pytest.fixture
+def product(private_environ: Mapping[str, str]) -> str:
+    """The store's product for this run: what FLEET_TEST_STORE says; a test may be marked on_both_products."""
+    return chosen_product(private_environ)
+
+
+@pytest.fixture
+def store(stores: Stores, product: str) -> SharedStore:
+    """One private Redis or Valkey for the whole run. A test that stops it starts it again before it ends."""
+    return stores.of(product)
+
+
+@pytest.fixture
+async def store_url(store: SharedStore) -> str:
+    """The URL of an empty database on the run's store."""
+    return await store.fresh_database()
+
+
+@pytest.fixture
+async def own_store(private_environ: Mapping[str, str], product: str) -> AsyncIterator[Store]:
+    """A store for this test alone, which it may kill, stop and empty; it keeps what it answered for."""
+    async with AsyncExitStack() as ends:
+        with skipping_without(product):
+            running = await ends.enter_async_context(a_store(private_environ, product))
+        yield running

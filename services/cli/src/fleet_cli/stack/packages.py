@@ -39,6 +39,15 @@ class Bundle:
         """Where it lies once it is unpacked."""
         return cache_dir / f"{self.title.lower()}-{system_name()}"
 
+    async def fetch(self, folder: Path, environ: Mapping[str, str]) -> list[Path]:
+        """Fetch the packages into `folder`; their files. Raises StackError where that fails."""
+        apt = Apt(folder / "apt", environ)
+        await apt.update()
+        wanted = {self.package, *await apt.missing(self.package)}
+        if self.always:
+            wanted |= {name for name in await apt.needed(self.package) if name.startswith(self.always)}
+        return await apt.download(sorted(wanted), folder / "packages")
+
     def settle(self, root: Path, final: Path) -> None:
         """Make what lies in `root` fit for the place `final`, to which it is moved next."""
 
@@ -77,25 +86,16 @@ async def _fill(bundle: Bundle, root: Path, report: Report, environ: Mapping[str
 async def _fetch(bundle: Bundle, workplace: Path, report: Report, environ: Mapping[str, str]) -> list[Path]:
     for attempt in range(1, TRIES):
         try:
-            return await _try_to_fetch(bundle, workplace, environ)
+            return await bundle.fetch(workplace, environ)
         except StackError as trouble:
             report(f"{bundle.title}: fetching the packages failed, trying again ({trouble})")
             await asyncio.sleep(PAUSE_S * attempt)
     try:
-        return await _try_to_fetch(bundle, workplace, environ)
+        return await bundle.fetch(workplace, environ)
     except StackError as trouble:
         raise UnavailableError(
             f"the packages of {bundle.title} could not be fetched ({trouble})"
         ) from trouble
-
-
-async def _try_to_fetch(bundle: Bundle, workplace: Path, environ: Mapping[str, str]) -> list[Path]:
-    apt = Apt(workplace / "apt", environ)
-    await apt.update()
-    wanted = {bundle.package, *await apt.missing(bundle.package)}
-    if bundle.always:
-        wanted |= {name for name in await apt.needed(bundle.package) if name.startswith(bundle.always)}
-    return await apt.download(sorted(wanted), workplace / "packages")
 
 
 def _is_filled(root: Path) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,13 @@ class Installation:
         return f"{product} {version}"
 
 
-def installed(environ: Mapping[str, str]) -> Installation:
-    """The store's program on this machine; raises UnavailableError where there is none."""
+def installed(environ: Mapping[str, str], programs: Sequence[str] = PROGRAMS) -> Installation:
+    """The first of these programs on this machine; raises UnavailableError where there is none."""
     path = f"{environ.get('PATH', '')}:{SYSTEM_FOLDERS}"
-    for name in PROGRAMS:
+    for name in programs:
         if program := shutil.which(name, path=path):
             return Installation((program,))
-    raise UnavailableError(f"neither {' nor '.join(PROGRAMS)} is installed")
+    raise UnavailableError(f"{' or '.join(programs)} is not installed")
 
 
 def unpacked(root: Path) -> Installation:
