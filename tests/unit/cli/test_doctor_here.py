@@ -4,7 +4,7 @@ import pytest
 
 from fleet_chassis.clock import SystemClock
 from fleet_cli.doctor.check import State
-from fleet_cli.doctor.here import check_settings, check_store, check_versions
+from fleet_cli.doctor.here import check_settings, check_versions
 from fleet_cli.doctor.upstream import check_upstream
 
 
@@ -26,13 +26,6 @@ def test_the_file_of_a_running_stack_fills_in_what_the_environment_lacks(
     check = check_settings(file)
     assert check.state is State.FINE
     assert str(file) in check.found
-
-
-def test_no_store_is_fine_and_what_it_means_is_said():
-    check = check_store({})
-    assert check.state is State.FINE
-    assert "memory" in check.found
-    assert check_store({"REDIS_URL": "redis://x"}).state is State.WARNING
 
 
 def test_the_fleets_packages_are_of_one_version():

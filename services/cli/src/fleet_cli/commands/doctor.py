@@ -10,9 +10,9 @@ def doctor(
 ) -> None:
     """Find out what is wrong, and what to do about it.
 
-    Looks at the broker, its topology and queues, the upstream and this machine, as AMQP_URL and DEEPSEEK_*
-    name them, or else the stack that runs in this folder. Changes nothing and makes no call that is billed.
-    Ends with 0 where all is fine (a warning, !, is), with 1 where something failed.
+    Looks at the broker, its topology and queues, the store, the upstream and this machine, as AMQP_URL,
+    REDIS_URL and DEEPSEEK_* name them, or else the stack that runs in this folder. Changes nothing and makes
+    no call that is billed. Ends with 0 where all is fine (a warning, !, is), with 1 where something failed.
     """
     import asyncio  # late: other commands start faster without all this
 

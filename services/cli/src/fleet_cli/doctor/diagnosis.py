@@ -10,8 +10,9 @@ from fleet_cli.amqp_url import place_of
 from fleet_cli.connecting import BROKEN, BrokerError, connected
 from fleet_cli.doctor.asker import Asker
 from fleet_cli.doctor.check import Check, failed, fine, skipped
-from fleet_cli.doctor.here import check_settings, check_store, check_versions
+from fleet_cli.doctor.here import check_settings, check_versions
 from fleet_cli.doctor.queues import check_queues
+from fleet_cli.doctor.store import check_store
 from fleet_cli.doctor.topology import check_topology
 from fleet_cli.doctor.upstream import check_upstream
 from fleet_cli.stack.stack_env import FILE, addressed, broker_of
@@ -29,8 +30,8 @@ async def diagnose(environ: Mapping[str, str], folder: Path, clock: Clock) -> li
     return [
         check_settings(folder / FILE),
         *await _check_broker(variables, clock),
+        *await check_store(variables, clock),
         *await check_upstream(variables, clock),
-        check_store(variables),
         check_versions(),
     ]
 

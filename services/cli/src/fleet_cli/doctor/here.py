@@ -1,7 +1,6 @@
-"""What this machine says without asking anybody: its settings, its store, its versions."""
+"""What this machine says without asking anybody: its settings and its versions."""
 
 import platform
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -21,15 +20,6 @@ def check_settings(stack_file: Path) -> Check:
         return failed("settings", str(error).rstrip("."))
     origin = f"the environment and {stack_file}" if stands else "the environment"
     return fine("settings", f"a worker can be set up from {origin}")
-
-
-def check_store(variables: Mapping[str, str]) -> Check:
-    """Say what it means that no store is shared."""
-    meaning = "each worker keeps limits and answers in its own memory, and forgets them when it ends"
-    if variables.get("REDIS_URL"):
-        advice = "this release uses no store, so divide the limits between workers by hand"
-        return warning("store", f"REDIS_URL is set, but {meaning}", advice)
-    return fine("store", f"none: {meaning}; several workers need FLEET_SHARE_NOTHING and divided limits")
 
 
 def check_versions() -> Check:

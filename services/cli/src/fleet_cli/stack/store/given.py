@@ -3,15 +3,11 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 from fleet_cli.stack.errors import StackError
 from fleet_cli.stack.store.asking import ask_label
+from fleet_cli.stack.store.place import place_of
 from fleet_cli.stack.store.store import Store
-
-SCHEMES = ("redis", "rediss")
-PORT = 6379
-WRONG_URL = "REDIS_URL is wrong: set it as in redis://:password@host:6379/0, or unset it"
 
 
 class NoControl:
@@ -52,7 +48,7 @@ async def given_store(url: str) -> AsyncGenerator[Store]:
     """The store at `url`, once it has answered; raises StackError if it does not."""
     from fleet_chassis.store import StoreScriptError, StoreUnavailableError  # late: slow to load
 
-    place = _place_of(url)
+    place = place_of(url)
     try:
         label = await ask_label(url)
     except StoreUnavailableError as unreachable:
@@ -62,14 +58,3 @@ async def given_store(url: str) -> AsyncGenerator[Store]:
     except StoreScriptError as refused:
         raise StackError(f"the store at {place}, which REDIS_URL names, says no ({refused})") from refused
     yield Store(url, label, NoControl())
-
-
-def _place_of(url: str) -> str:
-    try:
-        where = urlsplit(url)
-        host, port = where.hostname, where.port or PORT
-    except ValueError as wrong:
-        raise StackError(WRONG_URL) from wrong
-    if where.scheme not in SCHEMES or not host:
-        raise StackError(WRONG_URL)
-    return f"{host}:{port}"
