@@ -13,10 +13,9 @@ from fleet_cli.stack.errors import UnavailableError
 from fleet_cli.stack.places import cache_dir
 from fleet_cli.stack.sources import Source, first_available
 from fleet_cli.stack.store.asking import ask
-from fleet_cli.stack.store.container import container_store
 from fleet_cli.stack.store.installation import installed
 from fleet_cli.stack.store.private import private_store, unpacked_store
-from fleet_cli.stack.store.sources import local_store
+from fleet_cli.stack.store.sources import local_store, sources
 from fleet_cli.stack.store.store import Store
 from harness.valkey import unpacked_valkey
 
@@ -29,6 +28,7 @@ on_both_products = pytest.mark.parametrize("product", PRODUCTS)
 """Marks a test, or all of a file, that is to run on Redis and on Valkey, whatever the run's choice."""
 
 DATABASES = 16
+IN_A_CONTAINER = "in a container"
 
 
 class SharedStore:
@@ -135,9 +135,11 @@ def _redis(environ: Mapping[str, str], where: Path, *, appendonly: bool) -> list
 
 
 def _valkey(environ: Mapping[str, str], where: Path, *, appendonly: bool) -> list[Source[Store]]:
+    # The stack's own container is a Valkey.
+    stacks = sources(print, environ, where, appendonly=appendonly)
     return [
         Source("installed", lambda: _installed(f"{VALKEY}-server", environ, where, appendonly=appendonly)),
-        Source("in a container", lambda: container_store(environ, appendonly=appendonly)),
+        *(way for way in stacks if way.name == IN_A_CONTAINER),
         Source("unpacked", lambda: unpacked_valkey(print, environ, where, appendonly=appendonly)),
     ]
 
