@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fleet_cli.stack.engine import docker_answers
+from fleet_cli.stack.engine import answering_engine
 
 
 @asynccontextmanager
@@ -29,20 +29,21 @@ async def engine(socket: Path, answer: bytes) -> AsyncGenerator[None]:
 
 async def test_an_engine_that_answers_a_ping_is_there(tmp_path: Path) -> None:
     async with engine(tmp_path / "engine", b"HTTP/1.0 200 OK\r\n\r\nOK"):
-        assert await docker_answers({"DOCKER_HOST": f"unix://{tmp_path}/engine"})
+        host = f"unix://{tmp_path}/engine"
+        assert await answering_engine({"DOCKER_HOST": host}) == host
 
 
 async def test_a_client_without_an_engine_is_no_engine(tmp_path: Path) -> None:
-    assert not await docker_answers({"DOCKER_HOST": f"unix://{tmp_path}/nothing"})
+    assert not await answering_engine({"DOCKER_HOST": f"unix://{tmp_path}/nothing"})
 
 
 async def test_an_engine_that_is_broken_is_no_engine(tmp_path: Path) -> None:
     async with engine(tmp_path / "engine", b"HTTP/1.0 500 Internal Server Error\r\n\r\n"):
-        assert not await docker_answers({"DOCKER_HOST": f"unix://{tmp_path}/engine"})
+        assert not await answering_engine({"DOCKER_HOST": f"unix://{tmp_path}/engine"})
 
 
 async def test_an_engine_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
     started = time.monotonic()
     async with engine(tmp_path / "engine", b""):
-        assert not await docker_answers({"DOCKER_HOST": f"unix://{tmp_path}/engine"})
+        assert not await answering_engine({"DOCKER_HOST": f"unix://{tmp_path}/engine"})
     assert time.monotonic() - started < 5

@@ -1,6 +1,8 @@
 """Short commands of other programs: run, read, never left hanging."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +28,7 @@ async def run(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
     name = Path(command[0]).name
     try:
@@ -42,8 +45,9 @@ async def run(
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
+        # With its group: what it has started may hold its output open, and would be waited for.
         with suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 

@@ -1,4 +1,4 @@
-"""Whether a Docker engine answers. A client without an engine is common, and so is one that hangs."""
+"""Which Docker engine answers. A client without an engine is common, and so is one that hangs."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,19 +8,23 @@ from urllib.parse import urlsplit
 
 ANSWER_DEADLINE_S = 2.0
 DOCKER_PORT = 2375
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 PING = b"GET /_ping HTTP/1.0\r\n\r\n"
 
 
-async def docker_answers(environ: Mapping[str, str]) -> bool:
-    """Whether the engine in DOCKER_HOST, or else at one of its usual sockets, answers a ping within 2 s."""
+async def answering_engine(environ: Mapping[str, str]) -> str | None:
+    """The engine that answers a ping within 2 s, as in DOCKER_HOST: the one named there, or else a usual one.
+
+    One on another machine is left out: what runs there is not reached through this machine's loopback.
+    """
     for host in candidates(environ):
         try:
             async with asyncio.timeout(ANSWER_DEADLINE_S):
-                if await _answers(host):
-                    return True
+                if _is_here(host) and await _answers(host):
+                    return host
         except (OSError, TimeoutError):
             continue
-    return False
+    return None
 
 
 def candidates(environ: Mapping[str, str]) -> list[str]:
@@ -33,6 +37,11 @@ def candidates(environ: Mapping[str, str]) -> list[str]:
     if runtime := environ.get("XDG_RUNTIME_DIR"):
         sockets.append(Path(runtime, "docker.sock"))
     return [f"unix://{socket}" for socket in sockets]
+
+
+def _is_here(host: str) -> bool:
+    where = urlsplit(host)
+    return where.scheme == "unix" or where.hostname in LOCAL_NAMES
 
 
 async def _answers(host: str) -> bool:

@@ -9,6 +9,7 @@ from fleet_cli.stack.child import Child
 from fleet_cli.stack.command import run
 from fleet_cli.stack.errors import StackError
 from fleet_cli.stack.rabbitmq import node_settings
+from fleet_cli.stack.rabbitmq.evaluation import evaluated
 from fleet_cli.stack.rabbitmq.installation import Installation
 from fleet_cli.stack.rabbitmq.node_settings import NODE, Ports
 from fleet_cli.stack.rabbitmq.slim_home import slim_home
@@ -74,9 +75,7 @@ class Node:
         answer = await run(
             caller, environ=self._environ, deadline_s=COMMAND_DEADLINE_S, text=f"{expression}\n"
         )
-        if not answer.startswith("{ok,"):
-            raise StackError(f"RabbitMQ could not evaluate {expression}: {answer.strip()}")
-        return answer.removeprefix("{ok, ").removesuffix("}")
+        return evaluated(expression, answer)
 
     async def _start_epmd(self) -> None:
         # In the foreground and ours: the one that a node starts by itself would be left behind as a daemon.
