@@ -6,8 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from fleet_chassis.settings import variable_name
+from fleet_cli.main import app
 from fleet_contracts.topology import CONSUMER_TIMEOUT_MS
 from fleet_simulator.config import DEFAULT_KEY
 from fleet_worker.bootstrap import LAST_COPIES_S
@@ -18,7 +20,14 @@ DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 REAL = (ROOT / "deploy/compose.deepseek.yml").read_text()
 BROKER = (ROOT / "deploy/rabbitmq/rabbitmq.conf").read_text()
-STAGES = set(re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE, re.MULTILINE))
+STORE = (ROOT / "deploy/valkey/valkey.conf").read_text()
+FLEET = ("topology", "simulator", "worker")
+
+
+def service_in(text: str, name: str) -> str:
+    """The lines of one service in a compose file."""
+    (found,) = re.findall(rf"^  {name}:\n((?:    .*\n|\n)+)", text, re.MULTILINE)
+    return found
 
 
 def default_of(field: str) -> float:
@@ -51,33 +60,62 @@ def test_the_installed_member_is_one_of_the_workspace():
 
 def test_signals_reach_the_command_from_its_first_moment_and_through_no_shell():
     scripts = tomllib.loads((ROOT / "services/cli/pyproject.toml").read_text())["project"]["scripts"]
-    entries = re.findall(r"^ENTRYPOINT (.+)$", DOCKERFILE, re.MULTILINE)
-    assert len(entries) == len(STAGES - {"build", "runtime"})
-    for entry in entries:
-        init, end_of_options, command, *_ = json.loads(entry)
-        assert (init, end_of_options) == ("dumb-init", "--")
-        assert command in scripts
+    (entry,) = re.findall(r"^ENTRYPOINT (.+)$", DOCKERFILE, re.MULTILINE)
+    init, end_of_options, command = json.loads(entry)
+    assert (init, end_of_options) == ("dumb-init", "--")
+    assert command in scripts
+
+
+@pytest.mark.parametrize("service", FLEET)
+def test_what_compose_starts_is_a_command_of_ours(service: str):
+    (command,) = re.findall(r"^    command: \[(\w+)", service_in(COMPOSE, service), re.MULTILINE)
+    assert command in getattr(get_command(app), "commands", {})
 
 
 def test_the_image_runs_as_nobody_in_particular():
     assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
 
 
-def test_health_checks_are_valid_python():
-    checks = re.findall(r"^ +CMD (\[.+\])$", DOCKERFILE, re.MULTILINE)
-    assert len(checks) == 2
-    for check in checks:
-        python, option, code = json.loads(check)
-        assert (python, option) == ("python", "-c")
-        compile(code, "HEALTHCHECK", "exec")
+@pytest.mark.parametrize("service", ["simulator", "worker"])
+def test_health_checks_are_valid_python(service: str):
+    (code,) = re.findall(r"test: \[CMD, python, -c, \"(.+)\"\]$", service_in(COMPOSE, service), re.MULTILINE)
+    compile(code, "healthcheck", "exec")
 
 
-def test_compose_refers_to_files_and_targets_that_exist():
+def test_every_service_that_stays_is_checked_and_started_again():
+    for service in ("rabbitmq", "valkey", "simulator", "worker"):
+        assert "    healthcheck:\n" in service_in(COMPOSE, service)
+        assert "    restart: unless-stopped\n" in service_in(COMPOSE, service)
+
+
+def test_every_container_is_confined():
+    services = re.findall(
+        r"^  (\w+):$", COMPOSE.partition("\nservices:")[2].partition("\nnetworks:")[0], re.MULTILINE
+    )
+    assert {*FLEET, "rabbitmq", "valkey"} == set(services)
+    for service in services:
+        assert re.search(r"<<: \*(confined|fleet)$", service_in(COMPOSE, service), re.MULTILINE)
+    assert "<<: *confined" in COMPOSE.partition("x-fleet:")[2].partition("\n\n")[0]
+
+
+def test_compose_refers_to_files_that_exist():
     for file in re.findall(r"^ +- (\./[^:]+):", COMPOSE, re.MULTILINE):
         assert (ROOT / file).is_file()
-    for context, file, target in re.findall(r"context: ([^,]+), dockerfile: ([^,]+), target: (\w+)", COMPOSE):
-        assert (ROOT / context / file).is_file()
-        assert target in STAGES
+    (built,) = re.findall(r"context: ([^,]+), dockerfile: ([^,}]+)", COMPOSE)
+    assert Path(ROOT, *built).is_file()
+
+
+def test_the_store_loses_at_most_a_second_and_evicts_nothing():
+    told = dict(re.findall(r"^([a-z-]+) (.+)$", STORE, re.MULTILINE))
+    assert (told["appendonly"], told["appendfsync"]) == ("yes", "everysec")
+    assert told["maxmemory-policy"] == "noeviction"
+
+
+def test_the_store_is_reached_by_workers_alone():
+    assert re.search(r"^  store:\n    internal: true$", COMPOSE, re.MULTILINE)
+    assert "REDIS_URL: redis://valkey:6379/0\n" in service_in(COMPOSE, "worker")
+    assert {service for service in FLEET if "store]" in service_in(COMPOSE, service)} == {"worker"}
+    assert "ports:" not in service_in(COMPOSE, "valkey")
 
 
 @pytest.mark.parametrize("text", [COMPOSE, REAL], ids=["simulated", "real"])
@@ -101,7 +139,7 @@ def test_compose_opens_no_port_to_the_network():
 
 
 def test_a_worker_is_given_more_time_to_stop_than_its_drain_takes():
-    (grace,) = re.findall(r"stop_grace_period: (\d+)s", COMPOSE.partition("\n  worker:")[2])
+    (grace,) = re.findall(r"stop_grace_period: (\d+)s", service_in(COMPOSE, "worker"))
     assert float(grace) > default_of("drain_s") + LAST_COPIES_S
 
 

@@ -1,0 +1,114 @@
+"""The project's docker-compose.yml under a name and on ports of a run's own, and what it leaves."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+from uuid import uuid4
+
+import pytest
+
+from fleet_cli.stack.command import run
+from fleet_cli.stack.engine import answering_engine
+from fleet_cli.stack.errors import StackError
+
+ROOT = Path(__file__).parents[2]
+UP_DEADLINE_S = 600.0
+DOWN_DEADLINE_S = 120.0
+COMMAND_DEADLINE_S = 30.0
+# A run that fails ends its workers at once; one that passes has nothing left for them to drain.
+DOWN_GRACE_S = 20
+# The engine gives a free port where none is named.
+ANY_PORT = dict.fromkeys(("AMQP_PORT", "MANAGEMENT_PORT", "SIMULATOR_PORT", "HEALTH_PORT"), "0")
+
+
+class Composed:
+    """A compose project of its own name; nothing runs until it is brought up."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.project = f"fleet-test-{uuid4().hex[:8]}"
+        self.image = f"{self.project}-image"
+        self._environ = {**environ, **ANY_PORT, "IMAGE": self.image}
+
+    async def up(self, *, workers: int) -> None:
+        """Build and start what is missing; returns when all of it is healthy."""
+        arguments = ("up", "--build", "--detach", "--wait", "--scale", f"worker={workers}")
+        await self._compose(*arguments, deadline_s=UP_DEADLINE_S)
+
+    async def down(self) -> None:
+        """Take everything down, with its data and the image that was built for it."""
+        arguments = ("down", "--volumes", "--remove-orphans", "--timeout", str(DOWN_GRACE_S))
+        await self._compose(*arguments, deadline_s=DOWN_DEADLINE_S)
+        if await self._docker("image", "ls", "--quiet", self.image):
+            await self._docker("image", "rm", "--force", self.image)
+
+    async def left(self) -> list[str]:
+        """What the engine still holds of this project: containers, networks, volumes, the image."""
+        ours = ("--quiet", "--filter", f"label=com.docker.compose.project={self.project}")
+        return [
+            *await self._docker("ps", "--all", *ours),
+            *await self._docker("network", "ls", *ours),
+            *await self._docker("volume", "ls", *ours),
+            *await self._docker("image", "ls", "--quiet", self.image),
+        ]
+
+    async def amqp_url(self) -> str:
+        """Where the broker is published, with the user that compose gives it."""
+        return f"amqp://fleet:fleet@{await self._address('rabbitmq', 5672)}/"
+
+    async def workers(self) -> list[str]:
+        """The host names of the running workers, which their replies begin with."""
+        identities = await self._compose("ps", "--quiet", "--status", "running", "worker")
+        return [identity[:12] for identity in identities.split()]
+
+    async def inject(self, **fault: Any) -> None:
+        """Put a fault in force in the simulator."""
+        address = await self._address("simulator", 8080)
+        post = Request(
+            f"http://{address}/_simulator/faults",
+            data=json.dumps(fault).encode(),
+            headers={"content-type": "application/json"},
+        )
+        (await asyncio.to_thread(urlopen, post, timeout=COMMAND_DEADLINE_S)).close()
+
+    async def kill(self, container: str) -> None:
+        """End a container as a power cut would."""
+        await self._docker("kill", container)
+
+    async def stop(self, container: str) -> int:
+        """Ask a container to end, as compose does, and wait for it; its exit status."""
+        await self._docker("stop", "--time", str(DOWN_GRACE_S), container)
+        (status,) = await self._docker("inspect", "--format", "{{.State.ExitCode}}", container)
+        return int(status)
+
+    async def _address(self, service: str, port: int) -> str:
+        return (await self._compose("port", service, str(port))).strip()
+
+    async def _compose(self, *arguments: str, deadline_s: float = COMMAND_DEADLINE_S) -> str:
+        command = ("docker", "compose", "--project-name", self.project, "--progress", "quiet", *arguments)
+        return await run(command, environ=self._environ, deadline_s=deadline_s, folder=ROOT)
+
+    async def _docker(self, *arguments: str) -> list[str]:
+        command = ("docker", *arguments)
+        return (await run(command, environ=self._environ, deadline_s=COMMAND_DEADLINE_S)).split()
+
+
+@asynccontextmanager
+async def composed(environ: Mapping[str, str], **variables: str) -> AsyncGenerator[Composed]:
+    """A project that is taken down in the end; skips the test where no engine or no compose answers."""
+    engine = await answering_engine(environ)
+    if engine is None:
+        pytest.skip("no Docker engine answers on this machine")
+    spoken_to = {**environ, "DOCKER_HOST": engine, **variables}
+    try:
+        await run(("docker", "compose", "version"), environ=spoken_to, deadline_s=COMMAND_DEADLINE_S)
+    except (StackError, FileNotFoundError) as why:
+        pytest.skip(f"there is a Docker engine, but no docker compose: {why}")
+    project = Composed(spoken_to)
+    try:
+        yield project
+    finally:
+        await project.down()
