@@ -82,14 +82,29 @@ async def test_four_worker_containers_answer_also_when_one_is_killed_and_leave_n
     assert await fleet.left() == []
 
 
-async def test_a_worker_container_that_is_stopped_ends_its_stream_first(private_environ: Mapping[str, str]):
+async def test_running_streams_end_before_a_worker_container_is_stopped_or_replaced(
+    private_environ: Mapping[str, str],
+):
     async with composed(private_environ) as fleet:
         await fleet.up(workers=1)
-        (worker,) = await fleet.workers()
+        (first,) = await fleet.workers()
         async with a_caller(await fleet.amqp_url()) as caller:
-            replies = await asked_and_streaming(fleet, caller)
-            status, rest = await asyncio.gather(fleet.stop(worker), caller.until_end(PATIENCE_S))
-        assert status == 0
-        assert text_of(replies + rest) == expected_text(BODY)[1]
-        assert (rest[-1]["kind"], rest[-1]["attempt"]) == ("result", 1)
+            begun = await asked_and_streaming(fleet, caller)
+            rest, _ = await asyncio.gather(
+                caller.until_end(PATIENCE_S), fleet.up(workers=1, FLEET_CONCURRENCY="50")
+            )
+            assert_whole(begun + rest)
+            (second,) = await fleet.workers()
+            assert second != first
+
+            begun = await asked_and_streaming(fleet, caller)
+            assert begun[0]["worker"].startswith(second)
+            rest, status = await asyncio.gather(caller.until_end(PATIENCE_S), fleet.stop(second))
+            assert_whole(begun + rest)
+            assert status == 0
     assert await fleet.left() == []
+
+
+def assert_whole(replies: list[dict[str, Any]]) -> None:
+    assert text_of(replies) == expected_text(BODY)[1]
+    assert (replies[-1]["kind"], replies[-1]["attempt"]) == ("result", 1)

@@ -33,10 +33,10 @@ class Composed:
         self.image = f"{self.project}-image"
         self._environ = {**environ, **ANY_PORT, "IMAGE": self.image}
 
-    async def up(self, *, workers: int) -> None:
-        """Build and start what is missing; returns when all of it is healthy."""
+    async def up(self, *, workers: int, **variables: str) -> None:
+        """Build and start what is missing or has changed; returns when all of it is healthy."""
         arguments = ("up", "--build", "--detach", "--wait", "--scale", f"worker={workers}")
-        await self._compose(*arguments, deadline_s=UP_DEADLINE_S)
+        await self._compose(*arguments, deadline_s=UP_DEADLINE_S, **variables)
 
     async def down(self) -> None:
         """Take everything down, with its data and the image that was built for it."""
@@ -79,17 +79,19 @@ class Composed:
         await self._docker("kill", container)
 
     async def stop(self, container: str) -> int:
-        """Ask a container to end, as compose does, and wait for it; its exit status."""
-        await self._docker("stop", "--time", str(DOWN_GRACE_S), container)
+        """Ask a container to end, with the grace that compose gave it; its exit status."""
+        await self._docker("stop", container)
         (status,) = await self._docker("inspect", "--format", "{{.State.ExitCode}}", container)
         return int(status)
 
     async def _address(self, service: str, port: int) -> str:
         return (await self._compose("port", service, str(port))).strip()
 
-    async def _compose(self, *arguments: str, deadline_s: float = COMMAND_DEADLINE_S) -> str:
+    async def _compose(
+        self, *arguments: str, deadline_s: float = COMMAND_DEADLINE_S, **variables: str
+    ) -> str:
         command = ("docker", "compose", "--project-name", self.project, "--progress", "quiet", *arguments)
-        return await run(command, environ=self._environ, deadline_s=deadline_s, folder=ROOT)
+        return await run(command, environ={**self._environ, **variables}, deadline_s=deadline_s, folder=ROOT)
 
     async def _docker(self, *arguments: str) -> list[str]:
         command = ("docker", *arguments)
