@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from fleet_cli.stack.command import run
-from fleet_cli.stack.engine import answering_engine
+from fleet_cli.stack.containers.engine import answering_engine
 from fleet_cli.stack.errors import StackError
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,7 @@
 """A broker in a container, where a Docker engine answers."""
 
 import asyncio
+import os
 import shutil
 import signal
 import sys
@@ -11,10 +12,12 @@ import pytest
 import pytest_asyncio
 
 from fleet_cli.stack.command import run
-from fleet_cli.stack.engine import answering_engine
+from fleet_cli.stack.containers.container import Recipe, a_container
+from fleet_cli.stack.containers.engine import answering_engine
+from fleet_cli.stack.containers.removal import a_remover
 from fleet_cli.stack.errors import StackError, UnavailableError
 from fleet_cli.stack.rabbitmq.broker import handshake
-from fleet_cli.stack.rabbitmq.container import container_broker
+from fleet_cli.stack.rabbitmq.container import IMAGE, container_broker
 
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
@@ -24,7 +27,7 @@ HOLDER = """
 import asyncio, os
 from fleet_cli.stack.rabbitmq.container import container_broker
 async def hold():
-    async with container_broker(dict(os.environ), None) as broker:
+    async with container_broker(print, dict(os.environ), None) as broker:
         print(broker.url, flush=True)
         await asyncio.Event().wait()
 asyncio.run(hold())
@@ -39,7 +42,7 @@ async def engine(private_environ: Mapping[str, str]) -> Mapping[str, str]:
         pytest.skip("no Docker engine answers, or there is no docker command to look at it with")
     environ = {**private_environ, "DOCKER_HOST": host}
     try:
-        async with container_broker(environ, None):
+        async with container_broker(print, environ, None):
             return environ
     except UnavailableError as why:
         pytest.skip(str(why))
@@ -77,7 +80,7 @@ async def test_a_container_goes_with_its_process_however_that_ends(
 
 
 async def test_what_a_container_had_on_disk_is_there_after_a_kill(engine: Mapping[str, str]):
-    async with container_broker(engine, None) as broker:
+    async with container_broker(print, engine, None) as broker:
         async with await aio_pika.connect(broker.url) as connection:
             channel = await connection.channel()
             await channel.declare_queue("kept", durable=True, arguments={"x-queue-type": "quorum"})
@@ -93,9 +96,29 @@ async def test_what_a_container_had_on_disk_is_there_after_a_kill(engine: Mappin
 
 
 async def test_a_node_in_a_container_evaluates_or_says_why_not(engine: Mapping[str, str]):
-    async with container_broker(engine, None) as broker:
+    async with container_broker(print, engine, None) as broker:
         assert await broker.evaluate("1 < 2.") == "true"
         with pytest.raises(StackError, match="could not evaluate a = b"):
             await broker.evaluate("a = b.")
         with pytest.raises(StackError, match="rabbitmqctl failed with status"):
             await broker.ctl("no_such_command")
+
+
+async def test_a_container_that_comes_into_being_after_the_kill_is_removed_too(engine: Mapping[str, str]):
+    name = f"deepseek-fleet-{os.getpid()}-late"
+
+    async def ask_for_one() -> None:
+        await asyncio.sleep(0.5)  # no wait: it is what makes the container late
+        await run(("docker", "create", "--name", name, IMAGE), environ=engine, deadline_s=PATIENCE_S)
+
+    async with a_remover(name, engine):
+        late = asyncio.create_task(ask_for_one())
+    await late
+    await gone(os.getpid(), engine)
+
+
+async def test_an_image_that_cannot_be_had_closes_this_way_and_says_so(engine: Mapping[str, str]):
+    nowhere = Recipe("localhost:1/no-such-image:1", port=5672, published=1)
+    with pytest.raises(UnavailableError, match="Docker could not start localhost:1/no-such-image:1"):
+        async with a_container(print, engine, nowhere):
+            pass

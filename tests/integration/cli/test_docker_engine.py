@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fleet_cli.stack.engine import answering_engine
+from fleet_cli.stack.containers.engine import answering_engine
 
 
 @asynccontextmanager

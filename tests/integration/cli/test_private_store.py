@@ -110,10 +110,12 @@ async def test_two_stores_run_side_by_side(durable: Store, private_environ: Mapp
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
 async def test_a_store_and_its_folder_do_not_outlive_a_killed_parent(
-    private_environ: Mapping[str, str],
+    private_environ: Mapping[str, str], tmp_path: Path
 ) -> None:
+    # A process of ours is meant here. What becomes of a container is told in test_container_broker.py.
+    environ = {**private_environ, "DOCKER_HOST": f"unix://{tmp_path}/no-engine"}
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PARENT, stdout=asyncio.subprocess.PIPE, env=private_environ
+        sys.executable, "-c", PARENT, stdout=asyncio.subprocess.PIPE, env=environ
     )
     assert parent.stdout is not None
     pid = int(await asyncio.wait_for(parent.stdout.readline(), timeout=60))

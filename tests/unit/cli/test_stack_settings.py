@@ -2,7 +2,7 @@ import json
 import stat
 from pathlib import Path
 
-from fleet_cli.stack.engine import candidates
+from fleet_cli.stack.containers.engine import candidates
 from fleet_cli.stack.places import cache_dir
 from fleet_cli.stack.rabbitmq.installation import Installation
 from fleet_cli.stack.rabbitmq.node_settings import Ports, completed, configuration, environment, write_files

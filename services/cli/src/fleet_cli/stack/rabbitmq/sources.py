@@ -24,7 +24,7 @@ def sources(
     if url := environ.get("AMQP_URL"):
         return [Source("given by AMQP_URL", lambda: given_broker(url))]
     return [
-        Source("in a container", lambda: container_broker(environ, definitions)),
+        Source("in a container", lambda: container_broker(report, environ, definitions)),
         Source("installed on this machine", lambda: installed_broker(environ, cache_dir, definitions)),
         Source(
             "unpacked from the distribution's packages",

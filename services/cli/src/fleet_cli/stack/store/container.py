@@ -5,69 +5,50 @@ import secrets
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fleet_cli.stack.engine import docker_answers
-from fleet_cli.stack.errors import StackError, UnavailableError
+from fleet_cli.stack.containers.container import Container, Recipe, a_container
+from fleet_cli.stack.errors import StackError
 from fleet_cli.stack.ports import free_ports
+from fleet_cli.stack.report import Report
 from fleet_cli.stack.store.asking import ask_label
 from fleet_cli.stack.store.server_settings import ServerSettings, configuration
 from fleet_cli.stack.store.store import Store
-
-if TYPE_CHECKING:
-    from testcontainers.core.container import DockerContainer
 
 IMAGE = "valkey/valkey:8"
 CONFIGURATION = "/etc/fleet-store.conf"
 DATA = Path("/data")
 EVERYWHERE = "*"
-START_DEADLINE_S = 600.0
 SERVE_DEADLINE_S = 60.0
 SERVE_PAUSE_S = 0.1
-STOP_GRACE_S = 10
 
 
 class ContainerControl:
     """Power over the store in a container, by way of the engine."""
 
-    def __init__(self, settings: ServerSettings) -> None:
-        self._settings = settings
-        self._container: DockerContainer | None = None
+    def __init__(self, container: Container, url: str) -> None:
+        self._container = container
+        self._url = url
 
     async def start(self, *, empty: bool) -> None:
         """Start the container again, or a new one with nothing in it; returns when its store serves."""
-        if empty or self._container is None:
-            await self.remove()
-            self._container = await asyncio.to_thread(_run, self._settings)
-        else:
-            await asyncio.to_thread(self._container.get_wrapped_container().start)
-        await serving(self._settings.url)
+        await (self._container.renew() if empty else self._container.start())
+        await serving(self._url)
 
     async def stop(self) -> None:
         """Stop the container, by force after 10 s."""
-        if self._container is not None:
-            await asyncio.to_thread(_stop, self._container)
+        await self._container.stop()
 
     async def kill(self) -> None:
         """Kill the container; what its store had on disk stays."""
-        if self._container is not None:
-            await asyncio.to_thread(self._container.get_wrapped_container().kill)
+        await self._container.kill()
 
     async def pause(self) -> None:
         """Freeze the container."""
-        if self._container is not None:
-            await asyncio.to_thread(self._container.get_wrapped_container().pause)
+        await self._container.pause()
 
     async def resume(self) -> None:
         """Thaw the container."""
-        if self._container is not None:
-            await asyncio.to_thread(self._container.get_wrapped_container().unpause)
-
-    async def remove(self) -> None:
-        """Remove the container with all that its store held."""
-        if self._container is not None:
-            await asyncio.to_thread(self._container.stop)
-            self._container = None
+        await self._container.resume()
 
     def may_be_emptied(self) -> None:
         """It is ours, so it may."""
@@ -90,40 +71,14 @@ async def serving(url: str) -> str:
 
 
 @asynccontextmanager
-async def container_store(environ: Mapping[str, str], *, appendonly: bool) -> AsyncGenerator[Store]:
+async def container_store(
+    report: Report, environ: Mapping[str, str], *, appendonly: bool
+) -> AsyncGenerator[Store]:
     """A store in a container of its own; raises UnavailableError where no engine can start one."""
-    if not await docker_answers(environ):
-        raise UnavailableError("no Docker engine answers")
     (port,) = free_ports(1)
     settings = ServerSettings(port, secrets.token_urlsafe(16), appendonly)
-    control = ContainerControl(settings)
-    try:
-        await _start(control)
-        yield Store(settings.url, await ask_label(settings.url), control)
-    finally:
-        await control.remove()
-
-
-async def _start(control: ContainerControl) -> None:
-    try:
-        async with asyncio.timeout(START_DEADLINE_S):
-            await control.start(empty=True)
-    except Exception as trouble:  # the engine's library promises no closed set of errors
-        raise UnavailableError(f"Docker could not start {IMAGE} ({trouble})") from trouble
-
-
-def _stop(container: "DockerContainer") -> None:
-    engine = container.get_wrapped_container()
-    engine.reload()
-    if engine.status == "paused":
-        engine.unpause()  # a frozen program could not end cleanly
-    engine.stop(timeout=STOP_GRACE_S)
-
-
-def _run(settings: ServerSettings) -> "DockerContainer":
-    from testcontainers.core.container import DockerContainer  # late: it takes a second to load
-
-    container = DockerContainer(IMAGE).with_bind_ports(settings.port, settings.port)
-    text = configuration(settings, folder=DATA, bind=EVERYWHERE)
-    container.with_copy_into_container(text.encode(), CONFIGURATION)
-    return container.with_command(["valkey-server", CONFIGURATION]).start()
+    files = {CONFIGURATION: configuration(settings, folder=DATA, bind=EVERYWHERE)}
+    recipe = Recipe(IMAGE, port, port, files=files, command=("valkey-server", CONFIGURATION))
+    async with a_container(report, environ, recipe) as container:
+        label = await serving(settings.url)
+        yield Store(settings.url, label, ContainerControl(container, settings.url))

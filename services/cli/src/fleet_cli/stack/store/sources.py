@@ -24,7 +24,7 @@ def sources(
     if url := environ.get("REDIS_URL"):
         return [Source("given by REDIS_URL", lambda: given_store(url))]
     return [
-        Source("in a container", lambda: container_store(environ, appendonly=appendonly)),
+        Source("in a container", lambda: container_store(report, environ, appendonly=appendonly)),
         Source(
             "installed on this machine", lambda: installed_store(environ, cache_dir, appendonly=appendonly)
         ),
