@@ -84,7 +84,7 @@ async def test_a_broker_and_its_folder_do_not_outlive_a_killed_parent(
 async def test_a_stopped_broker_refuses_connections_until_it_is_started(broker: SharedBroker) -> None:
     await broker.stop_app()
     # An engine takes the connection to a container, finds nobody behind it, and drops it.
-    with pytest.raises(OSError, match="Connect call failed|Server connection"):
+    with pytest.raises(OSError, match=r"Connect call failed|Server connection"):
         await aio_pika.connect(broker.url)
     await broker.start_app()
     await (await aio_pika.connect(broker.url)).close()
