@@ -59,7 +59,7 @@ async def a_stack(folder: Path) -> AsyncGenerator[dict[str, str]]:
 
 async def test_a_stack_answers_a_plain_amqp_client_and_the_command_line(tmp_path: Path):
     async with a_stack(tmp_path) as addresses:
-        assert addresses["REDIS_URL"] in {"", "''"}
+        assert addresses["REDIS_URL"].startswith("redis://")
         plain = await ran(
             sys.executable,
             str(ROOT / "contracts/examples/ask_with_pika.py"),
