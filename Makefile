@@ -51,8 +51,8 @@ check: $(READY) ## Lint, format, types, import rules, and whether the printed co
 contracts: $(READY) ## Print the contracts anew from their models
 	@$(BIN)/python -m fleet_contracts write
 
-build: $(READY) ## Build every package into dist/
-	@.ci/bootstrap build --all-packages --quiet --out-dir dist
+build: $(READY) ## Build every package into dist/, all of one version (.ci/version shows and sets it)
+	@.ci/bootstrap build --all-packages --quiet --clear --out-dir dist
 
 format: $(READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet

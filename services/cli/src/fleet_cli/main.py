@@ -9,6 +9,7 @@ from fleet_cli.commands.ask import ask
 from fleet_cli.commands.demo import demo
 from fleet_cli.commands.doctor import doctor
 from fleet_cli.commands.help import help_
+from fleet_cli.commands.root import root
 from fleet_cli.commands.settings import settings
 from fleet_cli.commands.simulator import simulator
 from fleet_cli.commands.tail import tail
@@ -23,11 +24,8 @@ FAILED = 1
 WRONG_INPUT = 2
 INTERRUPTED = 130
 
-app = typer.Typer(
-    help="Run DeepSeek workers, ask them, and look after them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app.callback()(root)
 app.command()(up)
 app.command()(demo)
 app.command()(ask)
