@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from fleet_chassis.settings import SettingsError, read_settings
@@ -51,3 +53,60 @@ def test_an_url_that_speaks_no_amqp_is_told_how_one_looks(environment: pytest.Mo
 def test_trusted_users_are_separated_by_commas(environment: pytest.MonkeyPatch):
     environment.setenv("FLEET_TRUSTED_USERS", "gateway, janitor,")
     assert read_settings(WorkerSettings).trusted() == frozenset({"gateway", "janitor"})
+
+
+@pytest.mark.parametrize("name", ["DEEPSEEK_BASE_URL", "DEEPSEEK_BETA_URL"])
+@pytest.mark.parametrize("url", ["api.deepseek.com", "ftp://host/", "https://a b/", ""])
+def test_an_url_that_speaks_no_http_is_told_how_one_looks(
+    environment: pytest.MonkeyPatch, name: str, url: str
+):
+    environment.setenv(name, url)
+    with pytest.raises(SettingsError, match=f"^{name} is wrong: it must start with http:// or https://"):
+        read_settings(WorkerSettings)
+
+
+def test_a_choice_that_is_none_is_told_the_choices(environment: pytest.MonkeyPatch):
+    environment.setenv("FLEET_LOG_FORMAT", "yaml")
+    with pytest.raises(
+        SettingsError, match=r"^FLEET_LOG_FORMAT is wrong: input should be 'auto', 'console' or"
+    ):
+        read_settings(WorkerSettings)
+
+
+def test_a_misspelt_setting_is_told_and_not_left_without_effect(environment: pytest.MonkeyPatch):
+    environment.setenv("FLEET_CONCURENCY", "3")
+    told = r"^FLEET_CONCURENCY is no setting: did you mean FLEET_CONCURRENCY\?$"
+    with pytest.raises(SettingsError, match=told):
+        read_settings(WorkerSettings)
+
+
+def test_what_is_meant_for_others_is_left_alone(environment: pytest.MonkeyPatch):
+    environment.setenv("FLEET_CONSOLE_COLOUR", "blue")
+    assert read_settings(WorkerSettings).concurrency == 200
+
+
+def test_a_file_of_settings_is_read_and_the_environment_goes_before_it(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+):
+    file = tmp_path / "settings.env"
+    file.write_text("# ours\nFLEET_CONCURRENCY=3\nFLEET_DRAIN_S=7\n")
+    environment.setenv("FLEET_CONCURRENCY", "4")
+    settings = read_settings(WorkerSettings, file)
+    assert (settings.concurrency, settings.drain_s) == (4, 7)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"FLEET_DRAIN_S\n", "FLEET_DRAIN_S has no value in "),
+        (b"FLEET_DRAINS=7\n", "FLEET_DRAINS is no setting: did you mean FLEET_DRAIN_S?"),
+        (b"\xff\xfe\x00", "settings.env is no UTF-8 text: write one NAME=value a line."),
+    ],
+)
+@pytest.mark.usefixtures("environment")
+def test_a_file_that_can_not_be_meant_is_refused(content: bytes, sentence: str, tmp_path: Path):
+    file = tmp_path / "settings.env"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError) as refused:
+        read_settings(WorkerSettings, file)
+    assert sentence in str(refused.value)

@@ -1,5 +1,6 @@
 import json
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,26 @@ from fleet_contracts.definitions import definitions
         (["tail"], "AMQP_URL is not set and no stack runs here"),
         (["up", "--workers", "many"], "Invalid value for '--workers'"),
         (["up", "--workers", "-1"], "Invalid value for '--workers'"),
+        (["up", "--workers"], "Option '--workers' requires an argument; see `fleet up --help`"),
+        (["up", "two"], "unexpected extra argument(s) (two); see `fleet up --help`"),
+        (["demo", "--fast"], "No such option: --fast; see `fleet demo --help`"),
+        (["ask"], "Missing argument 'PROMPT'; see `fleet ask --help`"),
+        (["ask", "What", "is"], "unexpected extra argument(s) (is); see `fleet ask --help`"),
+        (
+            ["ask", "Hi", "--lane", "fast"],
+            "Invalid value for '--lane': 'fast' is not one of 'interactive', 'batch';",
+        ),
+        (["ask", "Hi", "--max-tokens", "0"], "Invalid value for '--max-tokens'"),
+        (["ask", "Hi", "--timeout", "inf"], "Invalid value for '--timeout'"),
+        (["ask", "Hi", "--timeout", "nan"], "Invalid value for '--timeout'"),
+        (["ask", "Hi", "--system"], "Option '--system' requires an argument; see `fleet ask --help`"),
+        (["help", "ask"], "unexpected extra argument(s) (ask); see `fleet help --help`"),
+        (["settings", "all"], "unexpected extra argument(s) (all); see `fleet settings --help`"),
+        (["topology", "apply", "now"], "see `fleet topology apply --help`"),
+        (
+            ["worker", "--settings", "no-such-file"],
+            "file 'no-such-file' does not exist; see `fleet worker --help`",
+        ),
         (["worker"], "AMQP_URL is not set"),
         (["topology", "apply"], "AMQP_URL is not set"),
     ],
@@ -58,6 +79,11 @@ def test_an_amqp_url_that_is_none_is_wrong_input_of_every_command_that_connects(
 def test_topology_show_prints_a_definitions_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(["topology", "show"]) == 0
     assert json.loads(capsys.readouterr().out) == definitions()
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["--version"]) == 0
+    assert capsys.readouterr().out == f"fleet {version('deepseek-fleet-cli')}\n"
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

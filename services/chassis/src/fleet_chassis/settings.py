@@ -1,10 +1,15 @@
 """Settings: read from the environment once, at start, and refused with a sentence where they are wrong."""
 
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+
+ALIKE = 0.9
+"""How like a setting a name has to be to be taken for a misspelt one: one or two letters."""
 
 
 class SettingsError(Exception):
@@ -17,7 +22,14 @@ def _speaks_amqp(url: SecretStr) -> SecretStr:
     return url
 
 
+def _speaks_http(url: str) -> str:
+    if not url.startswith(("http://", "https://")) or any(character.isspace() for character in url):
+        raise ValueError("it must start with http:// or https://, as in https://api.deepseek.com")
+    return url
+
+
 AmqpUrl = Annotated[SecretStr, AfterValidator(_speaks_amqp)]
+HttpUrl = Annotated[str, AfterValidator(_speaks_http)]
 
 
 class ServiceSettings(BaseSettings):
@@ -35,14 +47,12 @@ class ServiceSettings(BaseSettings):
         validation_alias="AMQP_URL",
         description="The broker, as in amqp://user:password@host:5672/vhost",
     )
-    log_format: str = Field(
+    log_format: Literal["auto", "console", "json"] = Field(
         default="auto",
-        pattern="^(auto|console|json)$",
         description="console, json, or auto: console on a terminal, json elsewhere",
     )
-    log_level: str = Field(
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        pattern="^(debug|info|warning|error)$",
         description="The least serious level that is logged",
     )
 
@@ -54,12 +64,30 @@ def read_settings(kind: type[Settings], file: Path | None = None) -> Settings:
     """The settings of `kind` from the environment, and from `file` (lines `NAME=value`) where given.
 
     Raises:
-        SettingsError: a setting is missing or wrong; the text has one sentence for each.
+        SettingsError: a setting is missing, wrong or misspelt; the text has one sentence for each.
     """
     try:
+        if told := " ".join(_misspelt(kind, file)):
+            raise SettingsError(told)
         return kind(_env_file=file)  # pyright: ignore[reportCallIssue]  # pydantic-settings adds _env_file
     except ValidationError as error:
         raise SettingsError(_sentences(kind, error)) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file} is no UTF-8 text: write one NAME=value a line.") from error
+
+
+def _misspelt(kind: type[BaseSettings], file: Path | None) -> Iterator[str]:
+    """A sentence for each name that is almost a setting, which would change nothing and say nothing."""
+    prefix = kind.model_config.get("env_prefix", "")
+    known = {variable_name(kind, field) for field in kind.model_fields}
+    none: Mapping[str, str | None] = {}
+    from_file = none if file is None else DotEnvSettingsSource(kind, env_file=file).env_vars
+    for name in sorted(name.upper() for name in {*EnvSettingsSource(kind).env_vars, *from_file}):
+        meant = get_close_matches(name, known, 1, ALIKE) if name.startswith(prefix) else []
+        if meant and name not in known:
+            yield f"{name} is no setting: did you mean {meant[0]}?"
+    for name in sorted(name.upper() for name, value in from_file.items() if value is None):
+        yield f"{name} has no value in {file}: write it as {name}=value."
 
 
 def _sentences(kind: type[BaseSettings], error: ValidationError) -> str:

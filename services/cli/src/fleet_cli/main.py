@@ -4,6 +4,7 @@ import logging
 import sys
 
 import typer
+from typer.main import get_command
 
 from fleet_cli.commands.ask import ask
 from fleet_cli.commands.demo import demo
@@ -56,18 +57,24 @@ def status_of(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except typer.TyperException as wrong:
-        complain(_advised(wrong))
+        complain(_advised(wrong, arguments))
         return WRONG_INPUT
     except _failures() as failure:
         complain(str(failure))
         return WRONG_INPUT if isinstance(failure, _wrong_input()) else FAILED
 
 
-def _advised(wrong: typer.TyperException) -> str:
+def _advised(wrong: typer.TyperException, arguments: list[str]) -> str:
     context: typer.Context | None = getattr(wrong, "ctx", None)
-    path = PROGRAM if context is None else context.command_path
-    said = wrong.format_message().strip().rstrip(".")
+    path = _command_in(arguments) if context is None else context.command_path
+    # The second is pydantic's word for its own reader.
+    said = wrong.format_message().strip().rstrip(".").replace("Value error, ", "")
     return f"{said}; see `{path} --help`" if said else ""
+
+
+def _command_in(arguments: list[str]) -> str:
+    names: dict[str, object] = getattr(get_command(app), "commands", {})
+    return " ".join([PROGRAM, *(word for word in arguments[:1] if word in names)])
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -2,7 +2,7 @@
 
 from pydantic import Field, SecretStr
 
-from fleet_chassis.settings import ServiceSettings
+from fleet_chassis.settings import HttpUrl, ServiceSettings
 
 DEEPSEEK_BASE_URL = "https://api.deepseek.com"
 
@@ -13,13 +13,12 @@ class WorkerSettings(ServiceSettings):
     deepseek_api_key: SecretStr = Field(
         validation_alias="DEEPSEEK_API_KEY", description="The account's API key", min_length=1
     )
-    deepseek_base_url: str = Field(
+    deepseek_base_url: HttpUrl = Field(
         default=DEEPSEEK_BASE_URL,
         validation_alias="DEEPSEEK_BASE_URL",
-        pattern=r"^https?://[^\s]+$",
         description="Where DeepSeek, or what stands in for it, is",
     )
-    deepseek_beta_url: str | None = Field(
+    deepseek_beta_url: HttpUrl | None = Field(
         default=None,
         validation_alias="DEEPSEEK_BETA_URL",
         description="Where fim.v1 and beta features are; /beta beside the base URL where unset",

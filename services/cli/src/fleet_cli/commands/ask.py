@@ -21,7 +21,9 @@ def ask(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     lane: Annotated[
         Literal["interactive", "batch"], typer.Option(help="batch for what can wait.")
     ] = "interactive",
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for the whole answer.")] = 900,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=86_400, help="Seconds to wait for the whole answer.")
+    ] = 900,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the whole answer, or the failure, as one JSON object.")
     ] = False,
