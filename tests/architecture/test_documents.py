@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def anchors_of(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@cache
 def names_of_all_tests() -> set[str]:
     return {
         node.name
@@ -75,6 +77,18 @@ def test_every_setting_that_is_named_is_read_by_a_worker(path: Path):
 def test_every_python_example_is_python(path: Path):
     for example in PYTHON.findall(path.read_text()):
         compile(example, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+
+
+@documents
+def test_every_test_that_is_named_exists(path: Path):
+    assert set(re.findall(r"`(test_\w+)`", path.read_text())) <= names_of_all_tests()
+
+
+def test_the_simulator_shows_each_of_the_fifteen_behaviours_by_a_test():
+    page = (ROOT / "services/simulator/README.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| .* \| ([^|]*) \|$", page, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 16))
+    assert all(re.match(r"`test_\w+`", tests) for _, tests in rows)
 
 
 def test_every_behaviour_that_the_readme_promises_names_a_test_that_exists():

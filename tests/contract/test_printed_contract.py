@@ -5,13 +5,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fleet_contracts.__main__ import main
-from fleet_contracts.codes import ErrorCode
+from fleet_contracts.codes import EXPLANATIONS, ErrorCode
 from fleet_contracts.printing.examples import Examples
 from fleet_contracts.printing.files import printed, stale
 
@@ -23,6 +24,14 @@ def copy(contracts: Path, tmp_path: Path) -> Path:
 
 def test_the_printed_copies_are_current(contracts: Path):
     assert stale(contracts) == [], "run `make contracts` and commit what it writes"
+
+
+def test_a_changed_explanation_makes_the_table_of_errors_stale(
+    contracts: Path, monkeypatch: pytest.MonkeyPatch
+):
+    told = replace(EXPLANATIONS[ErrorCode.OVERLOADED], advice="Ask somebody else.")
+    monkeypatch.setitem(EXPLANATIONS, ErrorCode.OVERLOADED, told)
+    assert stale(contracts) == [contracts / "ERRORS.md"]
 
 
 def test_printing_twice_prints_the_same(contracts: Path):

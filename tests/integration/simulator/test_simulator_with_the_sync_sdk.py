@@ -58,36 +58,6 @@ async def with_sdk(simulator: Running, use: Callable[[openai.OpenAI], T], path: 
     return await asyncio.to_thread(run)
 
 
-async def test_a_stream_and_a_whole_answer_say_the_same(simulator: Running) -> None:
-    def streamed(sdk: openai.OpenAI) -> str:
-        stream = sdk.chat.completions.create(
-            model=MODEL, messages=MESSAGES, stream=True, stream_options={"include_usage": True}
-        )
-        return "".join(chunk.choices[0].delta.content or "" for chunk in stream)
-
-    def whole(sdk: openai.OpenAI) -> str | None:
-        return sdk.chat.completions.create(model=MODEL, messages=MESSAGES).choices[0].message.content
-
-    texts = [await with_sdk(simulator, use) for use in (streamed, whole)]
-    assert texts == [expected_text(a_chat())[1]] * 2
-
-
-@pytest.mark.parametrize("stream", [True, False])
-async def test_json_mode_gives_a_document(simulator: Running, *, stream: bool) -> None:
-    def ask(sdk: openai.OpenAI) -> str:
-        reply = sdk.chat.completions.create(
-            model=MODEL,
-            messages=[{"role": "user", "content": "Name a queue, as json"}],
-            response_format={"type": "json_object"},
-            stream=stream,
-        )
-        if isinstance(reply, ChatCompletion):
-            return reply.choices[0].message.content or ""
-        return "".join(chunk.choices[0].delta.content or "" for chunk in reply)
-
-    assert orjson.loads(await with_sdk(simulator, ask))["topic"] == "a queue"
-
-
 async def test_a_tool_is_called_answered_and_spoken_about_when_the_reasoning_is_sent_back(
     simulator: Running,
 ) -> None:

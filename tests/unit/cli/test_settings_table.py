@@ -1,6 +1,8 @@
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+import pytest
+from pydantic import Field, create_model
 
 from fleet_chassis.settings import ServiceSettings
 from fleet_cli.settings_table import settings_page
@@ -31,3 +33,22 @@ def test_what_every_service_reads_is_in_the_table_too():
 def test_the_printed_settings_are_current():
     current = PRINTED.read_text() == settings_page(WorkerSettings)
     assert current, "run `fleet settings > deploy/SETTINGS.md` and commit what it writes"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        Field(default=201, ge=1, le=10_000, description="Calls that one worker carries at once"),
+        Field(default=200, ge=1, le=10_001, description="Calls that one worker carries at once"),
+        Field(default=200, ge=1, le=10_000, description="Calls that a worker carries"),
+    ],
+    ids=["another default", "another bound", "another meaning"],
+)
+def test_whatever_changes_about_a_setting_shows_in_the_table(changed: Any):
+    same = Field(default=200, ge=1, le=10_000, description="Calls that one worker carries at once")
+    assert settings_page(with_concurrency(same)) == PRINTED.read_text()
+    assert settings_page(with_concurrency(changed)) != PRINTED.read_text()
+
+
+def with_concurrency(field: Any) -> type[ServiceSettings]:
+    return create_model("Other", __base__=WorkerSettings, concurrency=(int, field))
