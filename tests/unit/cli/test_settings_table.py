@@ -38,17 +38,12 @@ def test_the_printed_settings_are_current():
 @pytest.mark.parametrize(
     "changed",
     [
-        Field(default=201, ge=1, le=10_000, description="Calls that one worker carries at once"),
-        Field(default=200, ge=1, le=10_001, description="Calls that one worker carries at once"),
-        Field(default=200, ge=1, le=10_000, description="Calls that a worker carries"),
+        Field(default=0.6, gt=0, le=9, description="Seconds to pause"),
+        Field(default=0.5, gt=0, le=8, description="Seconds to pause"),
+        Field(default=0.5, gt=0, le=9, description="Seconds to rest"),
     ],
     ids=["another default", "another bound", "another meaning"],
 )
 def test_whatever_changes_about_a_setting_shows_in_the_table(changed: Any):
-    same = Field(default=200, ge=1, le=10_000, description="Calls that one worker carries at once")
-    assert settings_page(with_concurrency(same)) == PRINTED.read_text()
-    assert settings_page(with_concurrency(changed)) != PRINTED.read_text()
-
-
-def with_concurrency(field: Any) -> type[ServiceSettings]:
-    return create_model("Other", __base__=WorkerSettings, concurrency=(int, field))
+    other = create_model("Other", __base__=Few, pause_s=(float, changed))
+    assert settings_page(other) != settings_page(Few)
