@@ -6,6 +6,8 @@ from enum import StrEnum
 TENANT_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 DEFAULT_TENANT = "default"
 MAX_TENANT_LENGTH = 64
+CANCEL_WORD = "cancel"
+"""First word of a cancel's routing key on `deepseek.control`; the tenant is the second."""
 MAX_CORRELATION_ID_BYTES = 255
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 MAX_REPLY_BYTES = 8 * 1024 * 1024
@@ -26,6 +28,10 @@ class RequestType(StrEnum):
 
     CHAT = "chat.v1"
     FIM = "fim.v1"
+
+
+CANCEL_TYPE = "cancel.v1"
+"""The AMQP `type` of a cancel."""
 
 
 class OnBreak(StrEnum):
@@ -57,6 +63,13 @@ def lane_and_tenant(routing_key: str) -> tuple[Lane, str | None]:
         return Lane.INTERACTIVE, None
     second = rest.partition(".")[0]
     return Lane(first), routing_word(second) if second else None
+
+
+def cancelled_tenant(routing_key: str) -> str | None:
+    """The tenant that a cancel's routing key `cancel.<tenant>` names; None where it is no such key."""
+    first, _, rest = routing_key.partition(".")
+    second = rest.partition(".")[0]
+    return routing_word(second) if first == CANCEL_WORD and second else None
 
 
 def request_key(lane: Lane, tenant: str) -> str:

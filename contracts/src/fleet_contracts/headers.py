@@ -21,3 +21,18 @@ DEAD_EXCHANGE = "fleet-dead-exchange"
 DEAD_QUEUE = "fleet-dead-queue"
 DEAD_ROUTING_KEY = "fleet-dead-routing-key"
 DEAD_WORKER = "fleet-dead-worker"
+DEAD_REASON = "fleet-dead-reason"
+DEAD_ATTEMPTS = "fleet-dead-attempts"
+DEAD_DELIVERIES = "fleet-dead-deliveries"
+
+KEPT_IN_DEAD_LETTERS = (
+    RETRY,
+    DEADLINE_MS,
+    WAITING,
+    ON_BREAK,
+    CONVERSATION,
+    CONVERSATION_VERSION,
+    TRACEPARENT,
+    TRACESTATE,
+)
+"""What a dead letter keeps of the headers that it was published with, so that it can be asked again."""

@@ -9,6 +9,8 @@ every RabbitMQ from 3.10 on, with or without the management plugin; an operator 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from fleet_contracts.grammar import CANCEL_WORD
+
 REQUESTS = "deepseek.requests"
 REQUESTS_BATCH = "deepseek.requests.batch"
 REQUESTS_DEFAULT = "deepseek.requests.default"
@@ -19,6 +21,7 @@ RETRY = "deepseek.retry"
 RESULTS = "deepseek.results"
 RESULTS_UNHEARD = "deepseek.results.unheard"
 CONTROL = "deepseek.control"
+CONTROL_CANCELS = "deepseek.control.cancels"
 DEAD = "deepseek.dead"
 DEAD_RAW = "deepseek.dead.raw"
 
@@ -40,6 +43,8 @@ MAX_REQUESTS = 1_000_000
 MAX_REQUEST_QUEUE_BYTES = 16 * 1024**3
 MAX_DEAD_LETTERS = 100_000
 MAX_DEAD_BYTES = 4 * 1024**3
+MAX_CANCELS = 100_000
+MAX_CANCEL_BYTES = 64 * 1024**2
 MAX_UNHEARD = 10_000
 MAX_UNHEARD_BYTES = 256 * 1024**2
 
@@ -130,6 +135,7 @@ def _queues() -> tuple[Queue, ...]:
         # Unbounded: what waits here was admitted already, and refusing it now would lose it.
         Queue(REQUESTS_RESUMED, _admitted_arguments()),
         *(Queue(retry_rung(seconds), _rung_arguments(seconds)) for seconds in RETRY_RUNGS_S),
+        Queue(CONTROL_CANCELS, _cancel_arguments()),
         Queue(DEAD_RAW, {"x-queue-type": "quorum", "x-delivery-limit": NO_DELIVERY_LIMIT}),
         Queue(REQUESTS_DEAD, _dead_letter_arguments()),
         Queue(
@@ -151,6 +157,7 @@ def _bindings() -> tuple[Binding, ...]:
         *(Binding(retry_rung(seconds), retry_rung(seconds), "") for seconds in RETRY_RUNGS_S),
         Binding(REQUESTS_RESUMED, REQUESTS_RESUMED, ""),
         Binding(RESULTS_UNHEARD, RESULTS_UNHEARD, ""),
+        Binding(CONTROL, CONTROL_CANCELS, f"{CANCEL_WORD}.*"),
         Binding(DEAD, DEAD_RAW, DEAD_KEY_RAW),
         Binding(DEAD, REQUESTS_DEAD, DEAD_KEY_RECORD),
     )
@@ -179,6 +186,15 @@ def _rung_arguments(seconds: int) -> Arguments:
         "x-queue-type": "quorum",
         "x-message-ttl": seconds * 1000,
         **_dead_lettered_to(REQUESTS_RESUMED, None),
+    }
+
+
+def _cancel_arguments() -> Arguments:
+    # One queue for all workers: whoever takes a cancel writes it into the ledger, where the owner finds it.
+    return {
+        **_admitted_arguments(),
+        "x-max-length": MAX_CANCELS,
+        "x-max-length-bytes": MAX_CANCEL_BYTES,
     }
 
 

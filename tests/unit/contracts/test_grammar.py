@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fleet_contracts.grammar import (
     TENANT_PATTERN,
     Lane,
+    cancelled_tenant,
     is_tenant,
     lane_and_tenant,
     request_key,
@@ -43,6 +44,18 @@ def test_a_request_s_key_is_read_as_it_was_written(lane: Lane, tenant: str):
 def test_whatever_the_key_is_a_lane_is_found_and_no_bad_tenant(key: str):
     lane, tenant = lane_and_tenant(key)
     assert lane in Lane
+    assert tenant is None or is_tenant(tenant)
+
+
+@given(TENANTS)
+def test_a_cancel_s_key_names_its_tenant(tenant: str):
+    assert cancelled_tenant(f"cancel.{tenant}") == tenant
+    assert cancelled_tenant(tenant) is None
+
+
+@given(st.text())
+def test_no_cancel_s_key_names_a_bad_tenant(key: str):
+    tenant = cancelled_tenant(key)
     assert tenant is None or is_tenant(tenant)
 
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from fleet_contracts.grammar import Lane, request_key, results_key
 from fleet_contracts.topology import (
     ACCEPTED_REPLY_PREFIXES,
+    CONTROL,
+    CONTROL_CANCELS,
     DEAD_RAW,
     MAX_REQUESTS,
     REQUESTS,
@@ -90,10 +92,17 @@ def test_every_dead_letter_lands_in_a_queue():
 
 
 def test_what_the_broker_itself_puts_aside_lands_where_the_janitor_reads():
-    for name in (REQUESTS, REQUESTS_BATCH, REQUESTS_RESUMED):
+    for name in (REQUESTS, REQUESTS_BATCH, REQUESTS_RESUMED, CONTROL_CANCELS):
         arguments = QUEUES[name].arguments
         key = arguments["x-dead-letter-routing-key"]
         assert routed(arguments["x-dead-letter-exchange"], key) == {DEAD_RAW}
+
+
+def test_a_cancel_of_any_tenant_reaches_the_one_bounded_queue_that_all_workers_read():
+    assert routed(CONTROL, "cancel.acme") == {CONTROL_CANCELS}
+    assert routed(CONTROL, "operator.acme") == set()
+    assert QUEUES[CONTROL_CANCELS].arguments["x-max-length"] > 0
+    assert QUEUES[CONTROL_CANCELS].arguments["x-overflow"] == "reject-publish"
 
 
 @pytest.mark.parametrize("seconds", RETRY_RUNGS_S)

@@ -83,7 +83,7 @@ def _operations() -> Json:
             deliveryMode=2,
         ),
         "sendDeadLetters": _operation(
-            "send", "deadLetters", ("dead_letter.v1",), "Puts aside what is no request", deliveryMode=2
+            "send", "deadLetters", ("dead_letter.v1",), "Puts aside what can not be answered", deliveryMode=2
         ),
     }
 

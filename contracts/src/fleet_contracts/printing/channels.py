@@ -7,6 +7,7 @@ from fleet_contracts.printing.messages import CANCEL, DEAD_LETTER, REPLIES, REQU
 from fleet_contracts.reply import KINDS
 from fleet_contracts.topology import (
     CONTROL,
+    CONTROL_CANCELS,
     REQUESTS_DEAD,
     RESULTS,
     reply_queue,
@@ -84,7 +85,7 @@ def _results() -> Json:
 def _control() -> Json:
     return {
         "address": "cancel.{tenant}",
-        "description": "Where cancels are published",
+        "description": f"Where cancels are published; workers share the queue {CONTROL_CANCELS}",
         "parameters": {"tenant": _TENANT},
         "messages": _messages((CANCEL,)),
         "bindings": _exchange(CONTROL),

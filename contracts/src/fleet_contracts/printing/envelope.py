@@ -17,6 +17,16 @@ TenantHeader = Annotated[
 ]
 
 
+RetryHeader = Annotated[
+    int | None,
+    Field(
+        alias=names.RETRY,
+        ge=0,
+        description="Count up from 0 to ask again under a correlation ID whose request ended in a failure",
+    ),
+]
+
+
 class Envelope(BaseModel):
     """Properties or headers; what is not named here is neither read nor refused."""
 

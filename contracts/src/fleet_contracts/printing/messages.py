@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fleet_contracts.grammar import RequestType
+from fleet_contracts.grammar import CANCEL_TYPE, RequestType
 from fleet_contracts.printing.examples import Example, Examples
 from fleet_contracts.reply import KINDS, message_type
 
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 REQUESTS = tuple(str(kind) for kind in RequestType)
 REPLIES = tuple(message_type(kind) for kind in KINDS)
-CANCEL = "cancel.v1"
+CANCEL = CANCEL_TYPE
 DEAD_LETTER = "dead_letter.v1"
 
 _SUMMARIES = {
@@ -23,7 +23,7 @@ _SUMMARIES = {
     "restarted.v1": "A new attempt has begun: drop the text of earlier ones",
     "result.v1": "Terminal: the whole answer",
     "failure.v1": "Terminal: why there is no answer, or why one publish was refused",
-    "dead_letter.v1": "A message that is no request, byte for byte, with a record of why",
+    "dead_letter.v1": "A message that was put aside, byte for byte, with a record of why",
 }
 
 

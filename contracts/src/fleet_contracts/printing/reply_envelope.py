@@ -6,7 +6,7 @@ from pydantic import Field
 
 from fleet_contracts import headers as names
 from fleet_contracts.codes import ErrorCode
-from fleet_contracts.printing.envelope import Envelope, TenantHeader
+from fleet_contracts.printing.envelope import Envelope, RetryHeader, TenantHeader
 
 
 class ReplyHeaders(Envelope):
@@ -72,14 +72,37 @@ class DeadLetterHeaders(Envelope):
     worker: Annotated[
         str | None, Field(alias=names.DEAD_WORKER, description="Name of the worker that put it aside")
     ] = None
+    reason: Annotated[
+        str | None,
+        Field(
+            alias=names.DEAD_REASON,
+            description="The broker's word where the broker put it aside: expired, delivery_limit, maxlen, "
+            "rejected",
+        ),
+    ] = None
+    attempts: Annotated[
+        int | None,
+        Field(alias=names.DEAD_ATTEMPTS, ge=0, description="Upstream calls that were started for it"),
+    ] = None
+    deliveries: Annotated[
+        int | None,
+        Field(alias=names.DEAD_DELIVERIES, ge=0, description="How often it was delivered before"),
+    ] = None
     tenant: TenantHeader = None
+    retry: RetryHeader = None
 
 
 class DeadLetterProperties(Envelope):
-    """AMQP properties of a dead letter. Its body is that of the request, byte for byte."""
+    """AMQP properties of a dead letter. Its body is that of the request, byte for byte.
+
+    The headers of the request are kept beside the record, so that it can be asked again.
+    """
 
     correlation_id: Annotated[
         str | None, Field(description="The request's, where it had one that can be read")
+    ] = None
+    reply_to: Annotated[
+        str | None, Field(description="The request's, where it is a queue that the fleet may write to")
     ] = None
     type: Annotated[str | None, Field(description="As it was published, which may be wrong")] = None
     message_id: Annotated[str | None, Field(description="Random")] = None

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from fleet_contracts import headers as names
 from fleet_contracts.grammar import MAX_CORRELATION_ID_BYTES, OnBreak, RequestType
-from fleet_contracts.printing.envelope import Envelope, TenantHeader
+from fleet_contracts.printing.envelope import Envelope, RetryHeader, TenantHeader
 from fleet_contracts.topology import ACCEPTED_REPLY_PREFIXES
 
 _PREFIXES = "|".join(ACCEPTED_REPLY_PREFIXES).replace(".", r"\.")
@@ -18,14 +18,6 @@ CorrelationId = Annotated[
         max_length=MAX_CORRELATION_ID_BYTES,
         pattern=r"^[^\x00-\x1f\x7f]+$",
         description="Which request: 1 to 255 bytes, printable, unique for each request of a tenant",
-    ),
-]
-RetryHeader = Annotated[
-    int | None,
-    Field(
-        alias=names.RETRY,
-        ge=0,
-        description="Count up from 0 to ask again under a correlation ID whose request ended in a failure",
     ),
 ]
 UserId = Annotated[
