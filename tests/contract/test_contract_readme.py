@@ -18,7 +18,11 @@ def page(contracts: Path) -> str:
 
 
 def test_it_names_every_header_and_property_of_a_request_and_a_reply(page: str):
-    names = {name for key, name in vars(headers).items() if key.isupper() and not key.startswith(("DEAD_", "KEPT_"))}
+    names = {
+        name
+        for key, name in vars(headers).items()
+        if key.isupper() and not key.startswith(("DEAD_", "KEPT_"))
+    }
     properties = set(RequestProperties.model_fields) - {"headers"}
     assert {name for name in names | properties if f"`{name}`" not in page} == set()
 

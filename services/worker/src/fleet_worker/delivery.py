@@ -25,6 +25,21 @@ class Delivery:
     content_encoding: str | None = None
     published_ms: int | None = None
 
+    @property
+    def deliveries(self) -> int:
+        """How often it was handed over before and came back with its consumer's end."""
+        return self._count("x-delivery-count")
+
+    @property
+    def acquisitions(self) -> int:
+        """How often it was handed over before, whatever it came back with; told by RabbitMQ 4.3 and newer."""
+        return self._count("x-acquired-count")
+
+    def _count(self, header: str) -> int:
+        # Set by the broker on a quorum queue, and absent on the first delivery.
+        count = self.headers.get(header, 0)
+        return count if isinstance(count, int) and count > 0 and count is not True else 0
+
 
 @dataclass(frozen=True, slots=True)
 class TenantRule:

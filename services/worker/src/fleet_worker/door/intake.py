@@ -12,7 +12,7 @@ from fleet_worker.hold import DeliveryLease
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
 from fleet_worker.ports import Replies, UndeliveredError
-from fleet_worker.replies.addressing import to_dead_letters
+from fleet_worker.replies.dead_letters import Why, to_dead_letters
 from fleet_worker.replies.outgoing import Outgoing
 from fleet_worker.request import Refusal, Request
 
@@ -71,7 +71,7 @@ class Intake:
     async def _bury(self, delivery: Delivery, refusal: Refusal) -> Outcome:
         """One dead letter, and one failure where its sender can be told; only then is it acknowledged."""
         self.observer.refused(refusal, len(delivery.body))
-        record = to_dead_letters(delivery, refusal, self.worker, self.clock.now_ms())
+        record = to_dead_letters(delivery, Why.refused(refusal), self.worker, self.clock.now_ms())
         try:
             await self.replies.refuse(refusal)
             await self.deliverer.deliver_surely(record)

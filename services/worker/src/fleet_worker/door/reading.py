@@ -87,7 +87,7 @@ def _request(delivery: Delivery, tenant: str, rule: TenantRule, now_ms: int) -> 
         on_break=_on_break(delivery),
         deadline_ms=_count(delivery, names.DEADLINE_MS),
         queued_ms=max(0, now_ms - delivery.published_ms) if delivery.published_ms else 0,
-        deliveries=_deliveries(delivery),
+        deliveries=delivery.deliveries,
     )
 
 
@@ -190,9 +190,3 @@ def _on_break(delivery: Delivery) -> OnBreak:
     except ValueError:
         known = ", ".join(OnBreak)
         raise RefusedError(ErrorCode.INVALID_REQUEST, f"{names.ON_BREAK} must be one of {known}.") from None
-
-
-def _deliveries(delivery: Delivery) -> int:
-    # Set by the broker on a quorum queue, and absent on the first delivery.
-    count = delivery.headers.get("x-delivery-count", 0)
-    return count if isinstance(count, int) and count > 0 else 0

@@ -5,9 +5,8 @@ from typing import Any
 from fleet_contracts import headers as names
 from fleet_contracts.grammar import results_key
 from fleet_contracts.reply import message_type
-from fleet_contracts.topology import DEAD, DEAD_KEY_RECORD, DIRECT_REPLY_PREFIX, RESULTS
+from fleet_contracts.topology import DIRECT_REPLY_PREFIX, RESULTS
 from fleet_worker.composing import Composed
-from fleet_worker.delivery import Delivery
 from fleet_worker.replies.outgoing import Outgoing
 from fleet_worker.request import Refusal, Request
 from fleet_worker.terminal import Terminal
@@ -39,28 +38,6 @@ def refusal_to_followers(refusal: Refusal, composed: Composed) -> Outgoing:
     """A refusal on `deepseek.results`."""
     key = results_key(composed.kind, refusal.tenant, UNKNOWN_MODEL)
     return _outgoing(RESULTS, key, refusal.correlation_id, composed)
-
-
-def to_dead_letters(delivery: Delivery, refusal: Refusal, worker: str, now_ms: int) -> Outgoing:
-    """The delivery's own bytes among the dead letters, with a record of why."""
-    record: dict[str, Any] = {
-        names.DEAD_CODE: str(refusal.code),
-        names.DEAD_MESSAGE: refusal.message,
-        names.DEAD_AT_MS: now_ms,
-        names.DEAD_EXCHANGE: delivery.exchange,
-        names.DEAD_QUEUE: delivery.queue,
-        names.DEAD_ROUTING_KEY: delivery.routing_key,
-        names.DEAD_WORKER: worker,
-        names.TENANT: refusal.tenant,
-    }
-    return Outgoing(
-        exchange=DEAD,
-        routing_key=DEAD_KEY_RECORD,
-        body=delivery.body,
-        type=delivery.type if isinstance(delivery.type, str) else None,
-        correlation_id=refusal.correlation_id,
-        headers=record,
-    )
 
 
 def terminal_reply(terminal: Terminal) -> Composed:

@@ -21,5 +21,6 @@ class Outgoing:
     body: bytes
     type: str | None = None
     correlation_id: str | None = None
+    reply_to: str | None = None
     headers: dict[str, Any] = field(default_factory=dict[str, Any])
     mandatory: bool = True

@@ -64,6 +64,7 @@ def _encoded(message: Outgoing) -> aio_pika.Message:
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         message_id=uuid.uuid4().hex,
         correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
         type=message.type,
         headers=message.headers,
     )
