@@ -1,8 +1,10 @@
 """What a sender may put where something else is expected."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 
-ANY = st.recursive(
+ANY: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,

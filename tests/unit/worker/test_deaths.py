@@ -10,7 +10,7 @@ from fleet_worker.door.deaths import REASONS, UNTOLD, death_of, revived
 from harness.hostile import ANY
 from harness.requests import a_delivery
 
-FORGED = ANY | st.lists(
+FORGED: st.SearchStrategy[Any] = ANY | st.lists(
     st.fixed_dictionaries({}, optional={"reason": ANY, "queue": ANY, "exchange": ANY, "routing-keys": ANY}),
     max_size=2,
 )

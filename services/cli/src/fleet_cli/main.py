@@ -8,6 +8,7 @@ from typer.main import get_command
 
 from fleet_cli.commands.ask import ask
 from fleet_cli.commands.demo import demo
+from fleet_cli.commands.dlq import dlq
 from fleet_cli.commands.doctor import doctor
 from fleet_cli.commands.help import help_
 from fleet_cli.commands.root import root
@@ -37,6 +38,7 @@ app.command()(settings)
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(simulator)
+app.add_typer(dlq, name="dlq")
 app.add_typer(topology, name="topology")
 app.command("help")(help_)
 

@@ -59,7 +59,7 @@ def dead_letters(known: Known) -> Check:
     return warning(
         "dead letters",
         _each(DEAD_LETTERS, counts),
-        f"read in the headers fleet-dead-... in {REQUESTS_DEAD}, or x-death in {DEAD_RAW}, why they died",
+        f"see `fleet dlq list` for {REQUESTS_DEAD}; what stays in {DEAD_RAW} waits for a worker",
     )
 
 

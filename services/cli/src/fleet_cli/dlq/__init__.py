@@ -1,0 +1,1 @@
+"""`fleet dlq`: the dead letters, and what an operator may do with them."""
