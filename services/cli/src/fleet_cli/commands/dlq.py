@@ -9,9 +9,7 @@ dlq = typer.Typer(
     no_args_is_help=True,
 )
 
-Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID", help="Beginnings of ids, or correlation IDs.")
-]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Beginnings of ids, or correlation IDs.")]
 Codes = Annotated[list[str] | None, typer.Option("--code", help="Only with this code; may be repeated.")]
 Tenants = Annotated[list[str] | None, typer.Option("--tenant", help="Only of this tenant; may be repeated.")]
 Older = Annotated[
