@@ -10,3 +10,6 @@ ANY: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 """Any value that a header of AMQP can hold, and some that it can not."""
+
+PROPERTY: st.SearchStrategy[Any] = st.none() | st.text(max_size=300)
+"""Any value of a text property: the protocol itself lets nothing else through."""

@@ -7,7 +7,7 @@ from typing import Any
 from fleet_worker.completion import Completion, Delta, Emit
 from fleet_worker.deadline import Deadline
 from fleet_worker.ports import Sent, UndeliveredError
-from fleet_worker.request import Refusal, Request
+from fleet_worker.request import Addressed, Refusal, Request
 from fleet_worker.terminal import Terminal
 
 
@@ -53,16 +53,23 @@ class RecordingReplies:
     undeliverable: bool = False
 
     def open(self, request: Request) -> "RecordingStream":
+        return RecordingStream(self, request)
+
+    async def finish(self, request: Addressed, terminal: Terminal) -> None:
         del request
-        return RecordingStream(self)
+        if self.undeliverable:
+            raise UndeliveredError("nobody took it")
+        self.lines.append(terminal.outcome)
+        self.terminals.append(terminal)
 
     async def refuse(self, refusal: Refusal) -> None:
         self.refusals.append(refusal)
 
 
 class RecordingStream:
-    def __init__(self, replies: RecordingReplies) -> None:
+    def __init__(self, replies: RecordingReplies, request: Request) -> None:
         self._replies = replies
+        self._request = request
         self._seq = -1
 
     def accept(self, attempt: int) -> None:
@@ -85,10 +92,7 @@ class RecordingStream:
         return Sent(self._seq, degraded=False)
 
     async def finish(self, terminal: Terminal) -> None:
-        if self._replies.undeliverable:
-            raise UndeliveredError("nobody took it")
-        self._replies.lines.append(terminal.outcome)
-        self._replies.terminals.append(terminal)
+        await self._replies.finish(self._request, terminal)
 
     async def close(self) -> None:
         pass

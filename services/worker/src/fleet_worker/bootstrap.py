@@ -15,12 +15,18 @@ from fleet_chassis.clock import Clock, SystemClock
 from fleet_chassis.health import serve_health
 from fleet_chassis.logging import get_log
 from fleet_chassis.settings import SettingsError
+from fleet_contracts.topology import CONTROL_CANCELS, DEAD_RAW
+from fleet_worker.cancelling import Canceller
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.delivery import TenantRule
-from fleet_worker.door.consumer import Door
+from fleet_worker.door.burying import Burying
+from fleet_worker.door.cancels import Cancels
+from fleet_worker.door.consumer import Consumer, Door, request_consumers
 from fleet_worker.door.intake import Intake
+from fleet_worker.door.raw_dead_letters import RawDeadLetters
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.handler import Handler
+from fleet_worker.janitor import Janitor
 from fleet_worker.ledger.building import build_unshared_ledger
 from fleet_worker.ledger.observing import LedgerObserver
 from fleet_worker.ledger.times import Times
@@ -37,6 +43,8 @@ from fleet_worker.solitude import be_the_only_worker
 
 CONNECT_TIMEOUT_S = 20.0
 LAST_COPIES_S = 10.0
+CANCELS_AT_ONCE = 50
+RAW_DEAD_LETTERS_AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +103,38 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         settings.worker_name, clock, LedgerObserver(registry, get_log("ledger")), Times()
     )
     replies = RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4))
-    intake = Intake(
-        handler=_handler(settings, clock, observer, completions, replies, retrying, ledger),
-        supervisor=supervisor,
+    rule = TenantRule(settings.strict_tenants, settings.trusted())
+    burying = Burying(
+        janitor=Janitor(
+            ledger=ledger,
+            replies=replies,
+            observer=observer,
+            clock=clock,
+            longest_s=settings.longest_request_s,
+        ),
         replies=replies,
         deliverer=deliverer,
         observer=observer,
-        rule=TenantRule(settings.strict_tenants, settings.trusted()),
         clock=clock,
         worker=settings.worker_name,
     )
-    door = Door(amqp_url, settings.concurrency, intake.take, settings.worker_name, observer)
+    intake = Intake(
+        handler=_handler(settings, clock, observer, completions, replies, retrying, ledger),
+        supervisor=supervisor,
+        burying=burying,
+        observer=observer,
+        rule=rule,
+        clock=clock,
+    )
+    canceller = Canceller(ledger=ledger, replies=replies, retrying=retrying, observer=observer, clock=clock)
+    cancels = Cancels(canceller=canceller, burying=burying, observer=observer, rule=rule)
+    raw = RawDeadLetters(burying=burying, observer=observer, rule=rule, clock=clock)
+    consumers = [
+        *request_consumers(settings.concurrency, intake.take),
+        Consumer(CONTROL_CANCELS, CANCELS_AT_ONCE, cancels.take, through_drain=True),
+        Consumer(DEAD_RAW, RAW_DEAD_LETTERS_AT_ONCE, raw.take),
+    ]
+    door = Door(amqp_url, consumers, settings.worker_name, observer)
     readiness = Readiness(door, publishers)
     health_url = await parts.enter_async_context(
         serve_health(settings.health_host, settings.health_port, registry, readiness.why_not)

@@ -12,7 +12,7 @@ from fleet_contracts.reply import accepted_id, chunk_id, final_id, id_base, refu
 from fleet_worker.completion import Completion, CompletionError, Delta
 from fleet_worker.cost import cost_of
 from fleet_worker.ports import Sent
-from fleet_worker.request import Refusal, Request
+from fleet_worker.request import Addressed, Refusal, Request
 from fleet_worker.terminal import Terminal
 
 
@@ -89,7 +89,7 @@ def compose_result(
     return Terminal("result", fleet_id, attempts, encoded)
 
 
-def compose_failure(request: Request, error: CompletionError, attempts: int) -> Terminal:
+def compose_failure(request: Addressed, error: CompletionError, attempts: int) -> Terminal:
     """`failure`: why there is no answer, and what to do."""
     fleet_id = final_id(_base(request))
     body = {
@@ -144,7 +144,7 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
-def _base(request: Request) -> str:
+def _base(request: Addressed) -> str:
     return id_base(request.correlation_id, request.retry)
 
 

@@ -40,9 +40,11 @@ class Handler:
         try:
             match await self.ledger.claim(request, delivery):
                 case ports.Granted(hold=hold):
-                    await self._answer(request, hold)
+                    return Outcome.of(await self._answer(request, hold))
                 case ports.Final(terminal=terminal):
-                    await self.replies.open(request).finish(terminal)
+                    await self.replies.finish(request, terminal)
+                    # Whoever ended it may have been cut off before the burial.
+                    return Outcome.of(terminal) if request.deliveries else Outcome.DONE
                 case ports.AlreadyAnswered() as answered:
                     await self.replies.refuse(request.refused(answered.code, answered.message))
                 case ports.Conflict() as conflict:
@@ -51,7 +53,7 @@ class Handler:
             return Outcome.HAND_BACK
         return Outcome.DONE
 
-    async def _answer(self, request: Request, hold: Hold) -> None:
+    async def _answer(self, request: Request, hold: Hold) -> Terminal:
         stream = self.replies.open(request)
         attempts = Attempts(request, hold, stream, self.ledger, self.clock, self.observer)
         deadline = Deadline.of(request, self.clock, self.longest_s)
@@ -60,6 +62,7 @@ class Handler:
             stored = await self.ledger.commit(hold, terminal, deadline)
             await stream.finish(stored)
             attempts.ended(stored)
+            return stored
         finally:
             await stream.close()
             await self.ledger.release(hold)

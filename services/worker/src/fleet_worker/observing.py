@@ -20,6 +20,8 @@ class Observer:
         )
         self._refused = Counter("fleet_publishes_refused", "Publishes refused", ["code"], registry=registry)
         self._attempts = Counter("fleet_attempts", "Upstream calls started", registry=registry)
+        self._cancels = Counter("fleet_cancels", "Cancels carried out", ["found"], registry=registry)
+        self._buried = Counter("fleet_dead_letters", "Dead letters written", ["code"], registry=registry)
         self._seconds = Histogram(
             "fleet_request_seconds",
             "From delivery to the terminal reply",
@@ -66,6 +68,16 @@ class Observer:
         """A publish was refused; `size` in bytes."""
         self._refused.labels(refusal.code).inc()
         self._log.warning("publish refused", code=str(refusal.code), tenant=refusal.tenant, bytes=size)
+
+    def cancelled(self, found: str) -> None:
+        """A cancel was carried out; `found` says how: what was the request's state?"""
+        self._cancels.labels(found).inc()
+        self._log.info("cancelled", found=found)
+
+    def buried(self, code: ErrorCode, reason: str | None) -> None:
+        """A dead letter was written; `reason` is the broker's word where it put the message aside."""
+        self._buried.labels(code).inc()
+        self._log.warning("dead letter written", code=str(code), reason=reason)
 
     def broke(self, error: Exception) -> CompletionError:
         """A bug: logged here with its class, told to the caller as `internal`."""

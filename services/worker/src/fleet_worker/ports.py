@@ -8,7 +8,7 @@ from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import Completion, Delta, Emit
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import DeliveryLease, Hold
-from fleet_worker.request import Refusal, Request, RequestKey
+from fleet_worker.request import Addressed, Refusal, Request, RequestKey
 from fleet_worker.terminal import Terminal
 
 
@@ -206,6 +206,14 @@ class Replies(Protocol):
 
     def open(self, request: Request) -> ReplyStream:
         """Begin to answer a request."""
+        ...
+
+    async def finish(self, request: Addressed, terminal: Terminal) -> None:
+        """Publish the terminal reply to a request of which nothing else is told from here.
+
+        Raises:
+            UndeliveredError: nobody took it.
+        """
         ...
 
     async def refuse(self, refusal: Refusal) -> None:

@@ -1,7 +1,7 @@
 """One request as the worker holds it, after the door has read and checked it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import Lane, OnBreak, RequestType
@@ -50,6 +50,52 @@ class Request:
     def key(self) -> RequestKey:
         """What makes a request the same request."""
         return (self.tenant, self.correlation_id, self.retry)
+
+
+class Addressed(Protocol):
+    """Whom a terminal reply is for: a request, or what the ledger knows of one that is not at hand."""
+
+    @property
+    def correlation_id(self) -> str:
+        """The request's."""
+        ...
+
+    @property
+    def tenant(self) -> str:
+        """Who asks."""
+        ...
+
+    @property
+    def retry(self) -> int:
+        """Which time it is asked."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The model asked for."""
+        ...
+
+    @property
+    def reply_to(self) -> str | None:
+        """The caller's queue, where there is one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A request that is in none of our queues' deliveries now, as far as a terminal reply needs it."""
+
+    correlation_id: str
+    tenant: str
+    retry: int
+    model: str
+    reply_to: str | None
+
+    @classmethod
+    def of(cls, key: RequestKey, reply_to: str | None, model: str) -> "Absent":
+        """The request of this key."""
+        tenant, correlation_id, retry = key
+        return cls(correlation_id, tenant, retry, model, reply_to)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aio_pika import IncomingMessage
@@ -31,6 +32,23 @@ class ConnectionObserver(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """What is done with the deliveries of one queue."""
+
+    queue: str
+    prefetch: int
+    """Unacknowledged deliveries that it may have at once."""
+    take: Take
+    through_drain: bool = False
+    """Whether it goes on while the worker drains."""
+
+
+def request_consumers(concurrency: int, take: Take) -> list[Consumer]:
+    """The consumers of the request queues."""
+    return [Consumer(queue, count, take) for queue, count in prefetches(concurrency).items()]
+
+
 def prefetches(concurrency: int) -> dict[str, int]:
     """How many unacknowledged deliveries each queue may have here: 1.5 times the calls carried, at most.
 
@@ -41,13 +59,13 @@ def prefetches(concurrency: int) -> dict[str, int]:
 
 
 class Door:
-    """Consumes the request queues over one connection, with a channel for each queue.
+    """Consumes queues over one connection, with a channel for each queue.
 
     A channel of its own keeps one queue's trouble from cancelling the deliveries of the others.
     """
 
     def __init__(
-        self, amqp_url: str, concurrency: int, take: Take, name: str, observer: ConnectionObserver
+        self, amqp_url: str, consumers: Sequence[Consumer], name: str, observer: ConnectionObserver
     ) -> None:
         self._broker = RabbitBroker(
             amqp_url,
@@ -63,15 +81,12 @@ class Door:
         )
         self._observer = observer
         self._stands = False
-        self._take = take
-        self._subscribers = [
-            self._subscribe(queue, count) for queue, count in prefetches(concurrency).items()
-        ]
+        self._subscribers = {consumer: self._subscribe(consumer) for consumer in consumers}
 
     @property
     def consuming(self) -> bool:
         """Whether every queue has its consumer now, as far as the client library knows."""
-        return all(_consumes(subscriber) for subscriber in self._subscribers)
+        return all(_consumes(subscriber) for subscriber in self._subscribers.values())
 
     async def open(self) -> None:
         """Connect and begin to consume."""
@@ -80,7 +95,8 @@ class Door:
 
     async def stop_consuming(self) -> None:
         """Cancel the consumers: the broker hands over nothing more, and nothing is hidden behind a drain."""
-        await asyncio.gather(*(_cancel(subscriber) for subscriber in self._subscribers))
+        ending = [it for consumer, it in self._subscribers.items() if not consumer.through_drain]
+        await asyncio.gather(*(_cancel(subscriber) for subscriber in ending))
 
     async def close(self) -> None:
         """Close the connection; the broker returns every delivery that was not acknowledged."""
@@ -97,18 +113,18 @@ class Door:
         self._stands = True
         self._observer.broker_back()
 
-    def _subscribe(self, queue: str, prefetch: int) -> RabbitSubscriber:
+    def _subscribe(self, consumer: Consumer) -> RabbitSubscriber:
         subscriber = self._broker.subscriber(
             # Declared by the deploy step: here its absence is an error, not something to mend.
-            RabbitQueue(queue, declare=False),
-            channel=Channel(prefetch_count=prefetch),
+            RabbitQueue(consumer.queue, declare=False),
+            channel=Channel(prefetch_count=consumer.prefetch),
             # The framework's own answer would go wherever the sender says, to any exchange.
             no_reply=True,
             decoder=_undecoded,
         )
 
         async def take(message: RabbitMessage) -> None:
-            outcome = await self._take(delivery_of(message.raw_message, queue))
+            outcome = await consumer.take(delivery_of(message.raw_message, consumer.queue))
             await _settle(message, outcome)
 
         subscriber(take)
@@ -124,7 +140,7 @@ async def _settle(message: RabbitMessage, outcome: Outcome) -> None:
     match outcome:
         case Outcome.DONE:
             await message.ack()
-        case Outcome.HAND_BACK:
+        case Outcome.HAND_BACK | Outcome.BURY:
             await message.nack(requeue=True)
 
 

@@ -1,6 +1,7 @@
 """Pure: who sent a delivery, which request it is, and where its replies may go."""
 
 import hashlib
+from collections.abc import Callable
 
 from fleet_contracts import headers as names
 from fleet_contracts.codes import ErrorCode
@@ -11,8 +12,15 @@ from fleet_worker.delivery import Delivery, RefusedError, TenantRule
 _MAX_NAME_BYTES = 255
 
 
-def tenant_of(delivery: Delivery, rule: TenantRule) -> str:
-    """Who asks: the user that the broker checked, else the header, else the routing key."""
+def tenant_in_request_key(routing_key: str) -> str | None:
+    """The tenant that a request's routing key names."""
+    return lane_and_tenant(routing_key)[1]
+
+
+def tenant_of(
+    delivery: Delivery, rule: TenantRule, in_key: Callable[[str], str | None] = tenant_in_request_key
+) -> str:
+    """Who asks: the user that the broker checked, else the header, else what `in_key` finds in the key."""
     user = delivery.user_id
     if user and user not in rule.trusted_users:
         return _checked_tenant(user, "user_id")
@@ -24,7 +32,7 @@ def tenant_of(delivery: Delivery, rule: TenantRule) -> str:
     named = delivery.headers.get(names.TENANT)
     if named is not None:
         return _checked_tenant(named, names.TENANT)
-    return lane_and_tenant(delivery.routing_key)[1] or DEFAULT_TENANT
+    return in_key(delivery.routing_key) or DEFAULT_TENANT
 
 
 def _checked_tenant(value: object, where: str) -> str:
@@ -82,6 +90,21 @@ def usable_reply_to(delivery: Delivery, tenant: str, rule: TenantRule) -> str | 
         return None
     prefixes = (f"{REPLY_PREFIX}{tenant}.",) if rule.strict else rule.reply_prefixes
     return reply_to if reply_to.startswith(prefixes) else None
+
+
+def retry_of(delivery: Delivery) -> int:
+    """Which time this correlation ID is asked, counted from 0."""
+    return count_of(delivery, names.RETRY) or 0
+
+
+def count_of(delivery: Delivery, name: str) -> int | None:
+    """A header that is a whole number; None where it is left out."""
+    value = delivery.headers.get(name)
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise RefusedError(ErrorCode.INVALID_REQUEST, f"{name} must be a whole number, 0 or more.")
 
 
 def message_id_of(delivery: Delivery) -> str:

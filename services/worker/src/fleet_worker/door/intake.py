@@ -5,15 +5,15 @@ from typing import Protocol
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.logging import bound
+from fleet_contracts.codes import ErrorCode
+from fleet_worker.completion import CompletionError
 from fleet_worker.delivery import Delivery, RefusedError, TenantRule
+from fleet_worker.door.burying import Burying
 from fleet_worker.door.reading import read, refusal_of
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.hold import DeliveryLease
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
-from fleet_worker.ports import Replies, UndeliveredError
-from fleet_worker.replies.dead_letters import Why, to_dead_letters
-from fleet_worker.replies.outgoing import Outgoing
 from fleet_worker.request import Refusal, Request
 
 
@@ -25,12 +25,10 @@ class Handles(Protocol):
         ...
 
 
-class DeliversSurely(Protocol):
-    """Publishes what must not be lost."""
-
-    async def deliver_surely(self, message: Outgoing) -> None:
-        """Have it confirmed, or raise UndeliveredError."""
-        ...
+MAX_ACQUISITIONS = 20
+"""Far more than redeliveries ever need. RabbitMQ 4.3.0 to 4.3.6 gives a delivery that outlives the consumer
+timeout to worker after worker and counts that nowhere else, so its own delivery limit never ends it.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +37,10 @@ class Intake:
 
     handler: Handles
     supervisor: Supervisor
-    replies: Replies
-    deliverer: DeliversSurely
+    burying: Burying
     observer: Observer
     rule: TenantRule
     clock: Clock
-    worker: str
 
     async def take(self, delivery: Delivery) -> Outcome:
         """See one delivery to its end; a bug buries it, for a delivery left alone would be stuck for good."""
@@ -53,28 +49,31 @@ class Intake:
         except Exception as bug:  # noqa: BLE001 - whatever it is, it must not pass the door
             error = self.observer.broke(bug)
             refused = RefusedError(error.code, error.message)
-            return await self._bury(delivery, refusal_of(delivery, self.rule, refused))
+            return await self.burying.refuse(delivery, refusal_of(delivery, self.rule, refused))
 
     async def _take(self, delivery: Delivery) -> Outcome:
         reading = read(delivery, self.rule, self.clock.now_ms())
         if isinstance(reading, Refusal):
-            return await self._bury(delivery, reading)
-        return await self.supervisor.run(lambda lease: self._handle(reading, lease))
+            return await self.burying.refuse(delivery, reading)
+        if delivery.acquisitions > MAX_ACQUISITIONS:
+            return await self._end(delivery, reading)
+        return await self.supervisor.run(lambda lease: self._handle(delivery, reading, lease))
 
-    async def _handle(self, request: Request, delivery: DeliveryLease) -> Outcome:
+    async def _handle(self, delivery: Delivery, request: Request, lease: DeliveryLease) -> Outcome:
         with (
             bound(correlation_id=request.correlation_id, tenant=request.tenant),
             self.observer.in_flight.track_inprogress(),
         ):
-            return await self.handler.handle(request, delivery)
+            outcome = await self.handler.handle(request, lease)
+            if outcome is Outcome.BURY:
+                return await self.burying.quarantine(delivery, request)
+            return outcome
 
-    async def _bury(self, delivery: Delivery, refusal: Refusal) -> Outcome:
-        """One dead letter, and one failure where its sender can be told; only then is it acknowledged."""
-        self.observer.refused(refusal, len(delivery.body))
-        record = to_dead_letters(delivery, Why.refused(refusal), self.worker, self.clock.now_ms())
-        try:
-            await self.replies.refuse(refusal)
-            await self.deliverer.deliver_surely(record)
-        except UndeliveredError:
-            return Outcome.HAND_BACK
-        return Outcome.DONE
+    async def _end(self, delivery: Delivery, request: Request) -> Outcome:
+        message = (
+            f"workers took the request {delivery.acquisitions} times and never ended it: tell the fleet's "
+            "operators, and check that the broker's consumer timeout is longer than FLEET_LONGEST_REQUEST_S"
+        )
+        error = CompletionError(ErrorCode.CRASH_LOOP, message, again=False)
+        with bound(correlation_id=request.correlation_id, tenant=request.tenant):
+            return await self.burying.end(delivery, request, error, "acquired")

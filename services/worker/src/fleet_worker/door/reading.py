@@ -21,9 +21,11 @@ from fleet_contracts.topology import REQUESTS_BATCH
 from fleet_worker.delivery import Delivery, RefusedError, TenantRule
 from fleet_worker.door.identity import (
     correlation_id_of,
+    count_of,
     message_id_of,
     readable,
     reply_to_of,
+    retry_of,
     tenant_of,
     usable_reply_to,
 )
@@ -82,10 +84,10 @@ def _request(delivery: Delivery, tenant: str, rule: TenantRule, now_ms: int) -> 
         digest=hashlib.sha256(delivery.body).hexdigest(),
         stream=stream,
         reply_to=reply_to,
-        retry=_count(delivery, names.RETRY) or 0,
+        retry=retry_of(delivery),
         waiting=_flag(delivery, names.WAITING),
         on_break=_on_break(delivery),
-        deadline_ms=_count(delivery, names.DEADLINE_MS),
+        deadline_ms=count_of(delivery, names.DEADLINE_MS),
         queued_ms=max(0, now_ms - delivery.published_ms) if delivery.published_ms else 0,
         deliveries=delivery.deliveries,
     )
@@ -152,18 +154,9 @@ def _encode(body: dict[str, Any]) -> bytes:
         ) from None
 
 
-def _count(delivery: Delivery, name: str) -> int | None:
-    value = delivery.headers.get(name)
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise RefusedError(ErrorCode.INVALID_REQUEST, f"{name} must be a whole number, 0 or more.")
-
-
 def _readable_retry(delivery: Delivery) -> int:
     try:
-        return _count(delivery, names.RETRY) or 0
+        return retry_of(delivery)
     except RefusedError:
         return 0
 

@@ -8,20 +8,20 @@ from fleet_contracts.reply import message_type
 from fleet_contracts.topology import DIRECT_REPLY_PREFIX, RESULTS
 from fleet_worker.composing import Composed
 from fleet_worker.replies.outgoing import Outgoing
-from fleet_worker.request import Refusal, Request
+from fleet_worker.request import Addressed, Refusal
 from fleet_worker.terminal import Terminal
 
 UNKNOWN_MODEL = "unknown"
 
 
-def to_caller(request: Request, composed: Composed) -> Outgoing:
+def to_caller(request: Addressed, composed: Composed) -> Outgoing:
     """A reply on the caller's queue; on the results where the request names no queue."""
     if request.reply_to is None:
         return to_followers(request, composed)
     return _on_queue(request.reply_to, request.correlation_id, composed)
 
 
-def to_followers(request: Request, composed: Composed) -> Outgoing:
+def to_followers(request: Addressed, composed: Composed) -> Outgoing:
     """A reply on `deepseek.results`."""
     key = results_key(composed.kind, request.tenant, request.model)
     return _outgoing(RESULTS, key, request.correlation_id, composed)

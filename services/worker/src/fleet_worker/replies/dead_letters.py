@@ -22,8 +22,8 @@ class Why:
     tenant: str
     correlation_id: str | None = None
     reply_to: str | None = None
-    attempts: int = 0
-    """Upstream calls that were started for it."""
+    attempts: int | None = None
+    """Upstream calls that were started for it; None where that is not known here."""
     reason: str | None = None
     """The broker's word, where the broker put it aside."""
 
@@ -41,7 +41,12 @@ class Why:
 
     @classmethod
     def failed(
-        cls, request: Request, code: ErrorCode, message: str, attempts: int, reason: str | None = None
+        cls,
+        request: Request,
+        code: ErrorCode,
+        message: str,
+        attempts: int | None = None,
+        reason: str | None = None,
     ) -> "Why":
         """It was a request, and ended in a failure that operators have to know of."""
         return cls(
@@ -77,11 +82,11 @@ def _record(delivery: Delivery, why: Why, worker: str, now_ms: int) -> dict[str,
         names.DEAD_QUEUE: delivery.queue,
         names.DEAD_ROUTING_KEY: delivery.routing_key,
         names.DEAD_WORKER: worker,
-        names.DEAD_ATTEMPTS: why.attempts,
         names.DEAD_DELIVERIES: delivery.deliveries,
         names.TENANT: why.tenant,
     }
-    return record if why.reason is None else {**record, names.DEAD_REASON: why.reason}
+    optional = {names.DEAD_REASON: why.reason, names.DEAD_ATTEMPTS: why.attempts}
+    return record | {name: value for name, value in optional.items() if value is not None}
 
 
 def _kept(delivery: Delivery) -> dict[str, Any]:

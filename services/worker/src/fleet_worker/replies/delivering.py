@@ -13,7 +13,7 @@ from fleet_worker.replies.addressing import (
 )
 from fleet_worker.replies.outgoing import NotConfirmedError, Outgoing, UnroutableError
 from fleet_worker.replies.publisher import Publisher, Publishers
-from fleet_worker.request import Refusal, Request
+from fleet_worker.request import Addressed, Refusal
 from fleet_worker.retrying import Passing, Retrying
 
 TERMINAL_TIMEOUT_S = 30.0
@@ -29,7 +29,7 @@ class Deliverer:
         self._retrying = retrying
         self._unfinished: set[asyncio.Task[None]] = set()
 
-    async def deliver(self, request: Request, reply: Composed) -> None:
+    async def deliver(self, request: Addressed, reply: Composed) -> None:
         """Publish one chunk or announcement, once.
 
         Raises:
@@ -38,7 +38,7 @@ class Deliverer:
         """
         await self._publishers.replies.publish(to_caller(request, reply))
 
-    async def deliver_terminal(self, request: Request, reply: Composed) -> None:
+    async def deliver_terminal(self, request: Addressed, reply: Composed) -> None:
         """Publish the terminal reply so that it is confirmed where it counts.
 
         The caller's queue counts where there is one; then the copy on the results may follow later. A queue
@@ -89,7 +89,7 @@ class Deliverer:
     async def _publish(self, publisher: Publisher, message: Outgoing, passing: Passing) -> None:
         await self._retrying.publish(lambda: publisher.publish(message), passing, TERMINAL_TIMEOUT_S)
 
-    async def _copy_to_followers(self, request: Request, reply: Composed) -> None:
+    async def _copy_to_followers(self, request: Addressed, reply: Composed) -> None:
         copy = asyncio.create_task(self._publish_copy(to_followers(request, reply)))
         self._unfinished.add(copy)
         copy.add_done_callback(self._unfinished.discard)

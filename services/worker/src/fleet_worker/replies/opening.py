@@ -1,9 +1,11 @@
 """Replies over RabbitMQ: opens the stream of each request, and tells senders of what was refused."""
 
 from fleet_worker.composing import compose_refusal
+from fleet_worker.replies.addressing import terminal_reply
 from fleet_worker.replies.delivering import Deliverer
 from fleet_worker.replies.stream import NewRun, RabbitReplyStream
-from fleet_worker.request import Refusal, Request
+from fleet_worker.request import Addressed, Refusal, Request
+from fleet_worker.terminal import Terminal
 
 
 class RabbitReplies:
@@ -17,6 +19,14 @@ class RabbitReplies:
     def open(self, request: Request) -> RabbitReplyStream:
         """Begin to answer a request."""
         return RabbitReplyStream(request, self._deliverer, self._worker, self._new_run)
+
+    async def finish(self, request: Addressed, terminal: Terminal) -> None:
+        """Publish the terminal reply to a request of which nothing else is told from here.
+
+        Raises:
+            UndeliveredError: no queue took it.
+        """
+        await self._deliverer.deliver_terminal(request, terminal_reply(terminal))
 
     async def refuse(self, refusal: Refusal) -> None:
         """Send a refusal to its sender.
