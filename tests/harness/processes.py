@@ -1,16 +1,19 @@
 """Workers and a simulator as real processes, which can be killed."""
 
 import os
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleet_cli.stack.child import Child
-from fleet_cli.stack.processes import start_worker
+from fleet_cli.stack.processes import WORKER_READY, start_worker
 from fleet_simulator.config import DEFAULT_KEY
 
 GRACE_S = 10.0
+READY_DEADLINE_S = 30.0
+TESTS = Path(__file__).parents[1]
 
 
 @dataclass
@@ -26,6 +29,22 @@ class Fleet:
         environ = {**self.environ, "FLEET_WORKER_NAME": name, **settings}
         worker, _ = await start_worker(name, environ, self.logs)
         self.workers.append(worker)
+        return worker
+
+    async def start_failing_worker(self, point: str, mark: Path) -> Child:
+        """One that dies at `point` of the protocol, unless the file `mark` says that another one did."""
+        environ = {
+            **self.environ,
+            "FLEET_WORKER_NAME": f"failing-{len(self.workers) + 1}",
+            "CHAOS_POINT": point,
+            "CHAOS_MARK": str(mark),
+            "PYTHONPATH": str(TESTS),
+        }
+        command = (sys.executable, "-m", "chaos.failing_worker")
+        name = f"failing-{len(self.workers) + 1}"
+        worker = await Child.start(name, command, environ=environ, log=self.logs / f"{name}.log")
+        self.workers.append(worker)
+        await worker.wait_for_line(WORKER_READY, deadline_s=READY_DEADLINE_S)
         return worker
 
     def log_of(self, worker: Child) -> str:

@@ -1,0 +1,137 @@
+"""A worker that is killed between two steps of the protocol, at the first request that comes so far.
+
+Used as a program, with a worker's own environment and two variables more: `CHAOS_POINT` is where, and
+`CHAOS_MARK` a file that the first worker to come there makes, so that only one dies.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fleet_chassis.settings import read_settings
+from fleet_worker import bootstrap
+from fleet_worker.completion import Completion, Delta, Emit
+from fleet_worker.deadline import Deadline
+from fleet_worker.handler import Handler
+from fleet_worker.main import run
+from fleet_worker.ports import Completions
+from fleet_worker.request import Request
+from fleet_worker.settings import WorkerSettings
+
+POINTS = ("delivered", "claimed", "permitted", "begun", "streaming", "answered", "committed", "published")
+SOME_DELTAS = 3
+
+Pass = Callable[[str], None]
+"""Comes past a point of the protocol, and may not come back."""
+
+
+class Around:
+    """A part of the worker, with points before and after some of its methods."""
+
+    def __init__(self, part: Any, passed: Pass, **points: tuple[str | None, str | None]) -> None:
+        self._part = part
+        self._passed = passed
+        self._points = points
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._part, name)
+        return self._between(method, *self._points[name]) if name in self._points else method
+
+    def _between(
+        self, method: Callable[..., Awaitable[Any]], before: str | None, after: str | None
+    ) -> Callable[..., Awaitable[Any]]:
+        async def call(*args: Any, **named: Any) -> Any:
+            if before:
+                self._passed(before)
+            value = await method(*args, **named)
+            if after:
+                self._passed(after)
+            return value
+
+        return call
+
+
+class MortalCompletions:
+    """Passes a point after some text, and one after the whole answer."""
+
+    def __init__(self, completions: Completions, passed: Pass) -> None:
+        self._completions = completions
+        self._passed = passed
+
+    async def complete(self, request: Request, deadline: Deadline, emit: Emit) -> Completion:
+        seen = 0
+
+        def counted(delta: Delta) -> None:
+            nonlocal seen
+            emit(delta)
+            seen += 1
+            if seen == SOME_DELTAS:
+                self._passed("streaming")
+
+        completion = await self._completions.complete(request, deadline, counted)
+        self._passed("answered")
+        return completion
+
+
+class MortalReplies:
+    """Passes a point when a terminal reply is confirmed and its delivery not yet acknowledged."""
+
+    def __init__(self, replies: Any, passed: Pass) -> None:
+        self._replies = replies
+        self._passed = passed
+
+    def open(self, request: Request) -> Any:
+        return Around(self._replies.open(request), self._passed, finish=(None, "published"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._replies, name)
+
+
+def mortal(handler: Handler, passed: Pass) -> Handler:
+    """The same handler, with points between its steps."""
+    ledger = Around(
+        handler.ledger,
+        passed,
+        claim=("delivered", "claimed"),
+        begin_attempt=("permitted", "begun"),
+        commit=(None, "committed"),
+    )
+    return replace(
+        handler,
+        ledger=ledger,
+        completions=MortalCompletions(handler.completions, passed),
+        replies=MortalReplies(handler.replies, passed),
+    )
+
+
+def die_at(point: str, mark: Path) -> Pass:
+    """Kill -9 this process at `point`, if no other process did so before."""
+
+    def passed(here: str) -> None:
+        if here == point:
+            try:
+                mark.touch(exist_ok=False)
+            except FileExistsError:
+                return
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return passed
+
+
+def main() -> None:
+    """Run the worker."""
+    passed = die_at(os.environ["CHAOS_POINT"], Path(os.environ["CHAOS_MARK"]))  # noqa: TID251 - the edge
+
+    def build(**parts: Any) -> Handler:
+        return mortal(Handler(**parts), passed)
+
+    bootstrap.Handler = build  # pyright: ignore[reportPrivateImportUsage] - no seam is needed else
+    run(read_settings(WorkerSettings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
