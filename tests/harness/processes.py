@@ -59,6 +59,7 @@ async def a_fleet(url: str, base_url: str, logs: Path, **settings: str) -> Async
         "AMQP_URL": url,
         "DEEPSEEK_BASE_URL": base_url,
         "DEEPSEEK_API_KEY": DEFAULT_KEY,
+        "REDIS_URL": "",
         "FLEET_HEALTH_HOST": "127.0.0.1",
         "FLEET_HEALTH_PORT": "0",
         "FLEET_RETRY_BASE_S": "0.02",

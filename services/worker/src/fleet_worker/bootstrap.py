@@ -15,6 +15,7 @@ from fleet_chassis.clock import Clock, SystemClock
 from fleet_chassis.health import serve_health
 from fleet_chassis.logging import get_log
 from fleet_chassis.settings import SettingsError
+from fleet_chassis.tasks import owned
 from fleet_contracts.topology import CONTROL_CANCELS, DEAD_RAW
 from fleet_worker.cancelling import Canceller
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
@@ -27,9 +28,6 @@ from fleet_worker.door.raw_dead_letters import RawDeadLetters
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
-from fleet_worker.ledger.building import build_unshared_ledger
-from fleet_worker.ledger.observing import LedgerObserver
-from fleet_worker.ledger.times import Times
 from fleet_worker.limiter import MemoryLimiter
 from fleet_worker.observing import Observer
 from fleet_worker.ports import Completions, Ledger, Replies
@@ -39,7 +37,7 @@ from fleet_worker.replies.opening import RabbitReplies
 from fleet_worker.replies.publisher import open_publishers
 from fleet_worker.retrying import Retrying, RetryPolicy
 from fleet_worker.settings import WorkerSettings
-from fleet_worker.solitude import be_the_only_worker
+from fleet_worker.sharing import open_sharing
 
 CONNECT_TIMEOUT_S = 20.0
 LAST_COPIES_S = 10.0
@@ -70,7 +68,8 @@ async def start_worker(settings: WorkerSettings) -> AsyncGenerator[Worker]:
     """Build a worker from its settings and let it consume; leaving closes everything.
 
     Raises:
-        SettingsError: the broker can't be reached or lacks the topology, or another worker is in the way.
+        SettingsError: the broker or the store can't be reached, the topology is missing, or another worker is
+            in the way.
     """
     async with AsyncExitStack() as parts:
         try:
@@ -91,22 +90,18 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     observer = Observer(registry, get_log("worker"))
     amqp_url = settings.amqp_url.get_secret_value()
     await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
-    if not settings.share_nothing:
-        await parts.enter_async_context(be_the_only_worker(amqp_url))
+    sharing = await open_sharing(settings, clock, registry, parts)
     publishers = await parts.enter_async_context(open_publishers(amqp_url, CONNECT_TIMEOUT_S))
     completions = _deepseek(settings, clock)
     parts.push_async_callback(completions.aclose)
     supervisor = Supervisor(settings.concurrency)
     retrying = _retrying(settings, clock)
     deliverer = Deliverer(publishers, retrying)
-    ledger = build_unshared_ledger(
-        settings.worker_name, clock, LedgerObserver(registry, get_log("ledger")), Times()
-    )
     replies = RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4))
     rule = TenantRule(settings.strict_tenants, settings.trusted())
     burying = Burying(
         janitor=Janitor(
-            ledger=ledger,
+            ledger=sharing.ledger,
             replies=replies,
             observer=observer,
             clock=clock,
@@ -119,14 +114,16 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         worker=settings.worker_name,
     )
     intake = Intake(
-        handler=_handler(settings, clock, observer, completions, replies, retrying, ledger),
+        handler=_handler(settings, clock, observer, completions, replies, retrying, sharing.ledger),
         supervisor=supervisor,
         burying=burying,
         observer=observer,
         rule=rule,
         clock=clock,
     )
-    canceller = Canceller(ledger=ledger, replies=replies, retrying=retrying, observer=observer, clock=clock)
+    canceller = Canceller(
+        ledger=sharing.ledger, replies=replies, retrying=retrying, observer=observer, clock=clock
+    )
     cancels = Cancels(canceller=canceller, burying=burying, observer=observer, rule=rule)
     raw = RawDeadLetters(burying=burying, observer=observer, rule=rule, clock=clock)
     consumers = [
@@ -135,13 +132,15 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         Consumer(DEAD_RAW, RAW_DEAD_LETTERS_AT_ONCE, raw.take),
     ]
     door = Door(amqp_url, consumers, settings.worker_name, observer)
-    readiness = Readiness(door, publishers)
+    readiness = Readiness(door, publishers, lambda: sharing.store_is_away)
     health_url = await parts.enter_async_context(
         serve_health(settings.health_host, settings.health_port, registry, readiness.why_not)
     )
     parts.push_async_callback(door.close)
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
         await door.open()
+    if sharing.shared is not None:
+        await parts.enter_async_context(owned(sharing.shared.guard(door, clock), get_log("store")))
     return Worker(door, supervisor, deliverer, readiness, health_url)
 
 

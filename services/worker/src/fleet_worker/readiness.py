@@ -1,15 +1,18 @@
 """Whether a worker takes requests now, and why not."""
 
+from collections.abc import Callable
+
 from fleet_worker.door.consumer import Door
 from fleet_worker.replies.publisher import Publishers
 
 
 class Readiness:
-    """Ready while it consumes and can publish, and no drain has begun."""
+    """Ready while it consumes, can publish and can ask its store, and no drain has begun."""
 
-    def __init__(self, door: Door, publishers: Publishers) -> None:
+    def __init__(self, door: Door, publishers: Publishers, store_away: Callable[[], bool]) -> None:
         self._door = door
         self._publishers = publishers
+        self._store_away = store_away
         self._draining = False
 
     def draining(self) -> None:
@@ -20,6 +23,10 @@ class Readiness:
         """The reason in one sentence, or None while ready."""
         if self._draining:
             return "The worker is draining."
+        if self._store_away():
+            return (
+                "The worker takes nothing: the store of REDIS_URL is away, and nothing may start unrecorded."
+            )
         if not self._door.consuming:
             return "The worker does not consume: the broker is away or a queue is gone."
         if not self._publishers.replies.connected:

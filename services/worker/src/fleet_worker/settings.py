@@ -1,10 +1,25 @@
 """What a worker reads from the environment."""
 
-from pydantic import Field, SecretStr
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr
 
 from fleet_chassis.settings import HttpUrl, ServiceSettings
 
 DEEPSEEK_BASE_URL = "https://api.deepseek.com"
+
+
+def _speaks_redis(url: object) -> object:
+    # A stack without a store writes the name with nothing behind it.
+    if url in {"", None}:
+        return None
+    text = url.get_secret_value() if isinstance(url, SecretStr) else str(url)
+    if not text.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("it must start with redis:// or rediss://, as in redis://:password@host:6379/0")
+    return url
+
+
+StoreUrl = Annotated[SecretStr | None, BeforeValidator(_speaks_redis)]
 
 
 class WorkerSettings(ServiceSettings):
@@ -22,6 +37,29 @@ class WorkerSettings(ServiceSettings):
         default=None,
         validation_alias="DEEPSEEK_BETA_URL",
         description="Where fim.v1 and beta features are; /beta beside the base URL where unset",
+    )
+    redis_url: StoreUrl = Field(
+        default=None,
+        validation_alias="REDIS_URL",
+        description="The store that workers share, as in redis://:password@host:6379/0; one worker if unset",
+    )
+    namespace: str = Field(
+        default="fleet",
+        pattern="^[A-Za-z0-9_.-]{1,64}$",
+        description="What the names of all keys and channels in the store begin with",
+    )
+    store_timeout_s: float = Field(
+        default=1, gt=0, le=4, description="Seconds for one answer of the store; below a renewal's 5"
+    )
+    ledger_kept_s: float = Field(
+        default=86_400,
+        ge=60,
+        description="Seconds that an ended request is known and not paid again",
+    )
+    ledger_bodies_s: float = Field(
+        default=86_400,
+        ge=0.001,
+        description="Seconds that a terminal reply is kept to be sent again; over 256 KiB at most an hour",
     )
     concurrency: int = Field(
         default=200, ge=1, le=10_000, description="Calls that one worker carries at once"
@@ -70,7 +108,7 @@ class WorkerSettings(ServiceSettings):
     worker_name: str = Field(default="", description="Name in replies and logs; host and process where empty")
     share_nothing: bool = Field(
         default=False,
-        description="true: start beside other workers without a shared store; limits then hold for each",
+        description="true: start beside other workers without REDIS_URL; limits then hold for each",
     )
 
     def trusted(self) -> frozenset[str]:

@@ -3,10 +3,12 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aio_pika import IncomingMessage
+from aio_pika.exceptions import AMQPError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 from faststream.rabbit.subscriber import RabbitSubscriber
@@ -18,6 +20,10 @@ from fleet_worker.outcome import Outcome
 Take = Callable[[Delivery], Awaitable[Outcome]]
 
 RECONNECT_INTERVAL_S = 1.0
+CANCEL_TIMEOUT_S = 5.0
+DRAIN = "drain"
+"""The reason to take nothing more that never goes away."""
+_AWAY = (AMQPError, OSError, RuntimeError, TimeoutError)
 
 
 class ConnectionObserver(Protocol):
@@ -81,6 +87,8 @@ class Door:
         )
         self._observer = observer
         self._stands = False
+        self._paused: set[str] = set()
+        self._turning = asyncio.Lock()
         self._subscribers = {consumer: self._subscribe(consumer) for consumer in consumers}
 
     @property
@@ -95,8 +103,25 @@ class Door:
 
     async def stop_consuming(self) -> None:
         """Cancel the consumers: the broker hands over nothing more, and nothing is hidden behind a drain."""
-        ending = [it for consumer, it in self._subscribers.items() if not consumer.through_drain]
-        await asyncio.gather(*(_cancel(subscriber) for subscriber in ending))
+        await self.pause(DRAIN)
+
+    async def pause(self, reason: str) -> None:
+        """Take nothing more until `reason`, and every other one, is gone. Never raises."""
+        self._paused.add(reason)
+        ending = [it for one, it in self._subscribers.items() if not (one.through_drain and reason == DRAIN)]
+        async with self._turning:
+            await asyncio.gather(*(_cancel(subscriber) for subscriber in ending))
+
+    async def resume(self, reason: str) -> None:
+        """Take requests again, unless there is another reason not to.
+
+        Raises:
+            AMQPError, OSError, RuntimeError: the broker is away; to be tried again.
+        """
+        self._paused.discard(reason)
+        async with self._turning:
+            if not self._paused:
+                await asyncio.gather(*(_consume(subscriber) for subscriber in self._subscribers.values()))
 
     async def close(self) -> None:
         """Close the connection; the broker returns every delivery that was not acknowledged."""
@@ -150,8 +175,20 @@ async def _cancel(subscriber: RabbitSubscriber) -> None:
     The framework's own stop first waits for running handlers, and hides what arrives meanwhile.
     """
     queue, tag = _consumer_of(subscriber)
-    if queue is not None and tag is not None and not queue.channel.is_closed:
-        await queue.cancel(tag)
+    if queue is None or tag is None:
+        return
+    private: Any = subscriber
+    private._consumer_tag = None  # noqa: SLF001 - as in _consumer_of
+    with suppress(*_AWAY):
+        # Where the channel is gone, this keeps the client library from consuming again once it is back.
+        await queue.cancel(tag, timeout=CANCEL_TIMEOUT_S)
+
+
+async def _consume(subscriber: RabbitSubscriber) -> None:
+    queue, tag = _consumer_of(subscriber)
+    if queue is not None and tag is None:
+        private: Any = subscriber
+        private._consumer_tag = await queue.consume(subscriber.consume, timeout=CANCEL_TIMEOUT_S)  # noqa: SLF001
 
 
 def _consumes(subscriber: RabbitSubscriber) -> bool:

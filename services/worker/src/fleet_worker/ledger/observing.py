@@ -47,6 +47,10 @@ class LedgerObserver:
         self._lost.inc()
         self._log.warning("a terminal reply was dropped", reason=reason)
 
+    def broke(self, bug: Exception) -> None:
+        """A claim could not be renewed, and not because the store is away."""
+        self._log.error("a claim was not renewed", error=bug)
+
     def aborted(self) -> None:
         """A running call was ended because nobody counts on this worker for it any more."""
         self._log.warning("a call was aborted: the broker and the ledger have both given its request away")

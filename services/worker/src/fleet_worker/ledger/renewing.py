@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 
 from fleet_chassis.clock import Clock
@@ -60,8 +59,12 @@ class Renewing:
         return holder_of(hold, self.owner, self.clock.monotonic())
 
     async def _renew_or_stop(self, hold: Hold) -> None:
-        with suppress(StoreUnavailableError):  # the lease runs on, and the delivery may hold even without it
+        try:
             await self.renew(hold)
+        except StoreUnavailableError:
+            pass  # the lease runs on, and the delivery may hold even without it
+        except Exception as bug:  # noqa: BLE001 - one bad answer must not end the renewal of all the others
+            self.observer.broke(bug)
         if not hold.stands(self.clock.monotonic()):
             self.observer.aborted()
             hold.stop(LostError("both leases are lost"))

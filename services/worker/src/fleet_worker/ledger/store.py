@@ -129,8 +129,7 @@ class StoreRecords:
         fields = await self._store.command("HGETALL", record)
         if not fields:
             return None
-        pairs = dict(zip(fields[::2], fields[1::2], strict=True))
-        return record_of(pairs, await self._store.command("GET", body))
+        return record_of(fields, await self._store.command("GET", body))
 
     async def hears(self, channel: str) -> bool:
         """Whether anybody listens on a worker's channel."""
@@ -142,7 +141,7 @@ class StoreRecords:
         return round(self._times.kept_s * 1000)
 
     def _keys(self, key: RequestKey) -> tuple[str, str]:
-        # A brace in a correlation ID would end the hash tag early: both keys still share what comes before it.
+        # A brace in a correlation ID ends the hash tag early; both keys still share what comes before it.
         record = f"{self._prefix}{{{key_text(key)}}}"
         return record, f"{record}:body"
 
