@@ -30,14 +30,8 @@ def test_a_real_account_is_announced_but_its_key_is_not_shown() -> None:
 def test_a_worker_of_the_stack_gets_the_stacks_addresses_whatever_the_user_has_set() -> None:
     user = {"AMQP_URL": "amqp://elsewhere/", "DEEPSEEK_API_KEY": "sk-secret", "FLEET_CONCURRENCY": "7"}
     here = Addresses("amqp://here/", "http://here", "sk-simulator", "redis://here/0")
-    told = worker_environment(user, here, workers=1)
+    told = worker_environment(user, here)
     assert told["AMQP_URL"] == "amqp://here/"
     assert told["REDIS_URL"] == "redis://here/0"
     assert told["DEEPSEEK_API_KEY"] == "sk-simulator"
     assert told["FLEET_CONCURRENCY"] == "7"
-
-
-def test_workers_that_share_no_store_are_told_so_only_when_there_are_several() -> None:
-    addresses = Addresses("amqp://here/", "http://here", "sk-simulator")
-    assert worker_environment({}, addresses, workers=1)["FLEET_SHARE_NOTHING"] == "false"
-    assert worker_environment({}, addresses, workers=2)["FLEET_SHARE_NOTHING"] == "true"

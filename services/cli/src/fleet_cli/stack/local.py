@@ -158,18 +158,13 @@ async def _with_upstream(
     else:
         report(given.line)
         addresses = backends.addresses(given.base_url, given.api_key)
-    own = worker_environment(environ, addresses, plan.workers)
+    own = worker_environment(environ, addresses)
     return LocalStack(backends.broker, backends.store, addresses, own, logs, report, simulator)
 
 
-def worker_environment(environ: Mapping[str, str], addresses: Addresses, workers: int) -> dict[str, str]:
+def worker_environment(environ: Mapping[str, str], addresses: Addresses) -> dict[str, str]:
     """What a worker of the stack is told: the stack's addresses over the user's own settings."""
-    defaults = {"FLEET_DRAIN_S": str(DRAIN_S), **_until_workers_use_the_store(workers)}
+    defaults = {"FLEET_DRAIN_S": str(DRAIN_S)}
     addressed = {name: value for name, value in addresses.variables().items() if value}
     here = {"FLEET_HEALTH_HOST": "127.0.0.1", "FLEET_HEALTH_PORT": "0", "PYTHONUNBUFFERED": "1"}
     return {**defaults, **environ, **addressed, **here}
-
-
-def _until_workers_use_the_store(workers: int) -> dict[str, str]:
-    # A worker that knows no store refuses to be the second one. Goes as soon as workers read REDIS_URL.
-    return {"FLEET_SHARE_NOTHING": str(workers > 1).lower()}
