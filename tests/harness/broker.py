@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -22,12 +23,19 @@ _WANTED = (
 _SOME_DEAD_LETTERING_STARTS = f"{_STARTED} < {_WANTED}."
 
 
+def signed_in(url: str, user: str, password: str) -> str:
+    """`url` with other credentials: each way to get a broker has its own."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
 class SharedBroker:
     """A broker that lives on a loop of its own; each call is carried there and awaited here."""
 
     def __init__(self, broker: Broker, portal: BlockingPortal) -> None:
         self.url = broker.url
         self.version = broker.version
+        self.user = urlsplit(broker.url).username or ""
         self._broker = broker
         self._portal = portal
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fleet_simulator.config import SimulatorConfig, Timing
+from harness.broker import SharedBroker, signed_in
 from harness.house import House, a_house
 
 pytestmark = pytest.mark.sockets
@@ -135,12 +136,12 @@ async def test_without_a_broker_it_says_so_in_one_sentence_within_ten_seconds(
 
 
 async def test_a_wrong_password_is_told_from_a_missing_broker(
-    tmp_path: Path, private_environ: Mapping[str, str], vhost: str
+    tmp_path: Path, private_environ: Mapping[str, str], vhost: str, broker: SharedBroker
 ):
-    url = vhost.replace("guest:guest@", "guest:wrong-word@")
+    url = signed_in(vhost, broker.user, "wrong-word")
     status, _, err = await Command(tmp_path, private_environ, url).ask("Hi")
     assert status == 1
-    assert "refused the user guest" in err
+    assert f"refused the user {broker.user}" in err
     assert "wrong-word" not in err
 
 

@@ -48,15 +48,15 @@ async def engine(private_environ: Mapping[str, str]) -> Mapping[str, str]:
         pytest.skip(str(why))
 
 
-async def containers_of(pid: int, environ: Mapping[str, str]) -> list[str]:
+async def containers_of(owner: int | str, environ: Mapping[str, str]) -> list[str]:
     """The addresses that the containers of a process are published at, one line each."""
-    listing = ("docker", "ps", "--all", "--filter", f"name=deepseek-fleet-{pid}-", "--format", "{{.Ports}}")
+    listing = ("docker", "ps", "--all", "--filter", f"name=deepseek-fleet-{owner}-", "--format", "{{.Ports}}")
     return (await run(listing, environ=environ, deadline_s=PATIENCE_S)).splitlines()
 
 
-async def gone(pid: int, environ: Mapping[str, str]) -> None:
+async def gone(owner: int | str, environ: Mapping[str, str]) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while await containers_of(pid, environ):  # noqa: ASYNC110 - an engine can only be asked
+        while await containers_of(owner, environ):  # noqa: ASYNC110 - an engine can only be asked
             await asyncio.sleep(0.1)
 
 
@@ -105,7 +105,8 @@ async def test_a_node_in_a_container_evaluates_or_says_why_not(engine: Mapping[s
 
 
 async def test_a_container_that_comes_into_being_after_the_kill_is_removed_too(engine: Mapping[str, str]):
-    name = f"deepseek-fleet-{os.getpid()}-late"
+    owner = f"test{os.getpid()}"
+    name = f"deepseek-fleet-{owner}-late"
 
     async def ask_for_one() -> None:
         await asyncio.sleep(0.5)  # no wait: it is what makes the container late
@@ -114,7 +115,7 @@ async def test_a_container_that_comes_into_being_after_the_kill_is_removed_too(e
     async with a_remover(name, engine):
         late = asyncio.create_task(ask_for_one())
     await late
-    await gone(os.getpid(), engine)
+    await gone(owner, engine)
 
 
 async def test_an_image_that_cannot_be_had_closes_this_way_and_says_so(engine: Mapping[str, str]):

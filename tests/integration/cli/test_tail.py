@@ -165,7 +165,7 @@ async def test_a_slow_reader_loses_the_oldest_replies_and_is_told(
 async def test_a_lost_connection_is_told_and_made_anew(fleet_vhost: str, broker: SharedBroker):
     async with aclosing(follow(fleet_vhost, TERMINAL)) as replies:
         assert isinstance(await heard_next(replies), Following)
-        await broker.ctl("close_all_user_connections", "guest", "a test")
+        await broker.ctl("close_all_user_connections", broker.user, "a test")
         assert isinstance(await heard_next(replies), Gap)
         assert isinstance(await heard_next(replies), Following)
         await published(fleet_vhost, 1)

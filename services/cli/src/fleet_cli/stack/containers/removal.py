@@ -15,8 +15,8 @@ from subprocess import DEVNULL, PIPE
 
 DISMISSAL = b"dismissed"
 REMOVAL_DEADLINE_S = 30.0
-PATIENCE_S = 5.0
-PAUSE_S = 0.2
+PATIENCE_S = 15.0
+PAUSE_S = 0.5
 
 
 class Remover:
