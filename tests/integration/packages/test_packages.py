@@ -10,7 +10,16 @@ from zipfile import ZipFile
 
 import pytest
 
-from harness.packages import PREFIX, ROOT, Packages, copy_of_the_workspace, metadata_of, pins_of, ran
+from harness.packages import (
+    PREFIX,
+    ROOT,
+    CommandError,
+    Packages,
+    copy_of_the_workspace,
+    metadata_of,
+    pins_of,
+    ran,
+)
 
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(240)]
 
@@ -127,3 +136,11 @@ def test_setting_the_version_moves_every_package_and_what_they_need_of_each_othe
     for path, text in before.items():
         assert path.read_text() == text.replace(f'"{now}"', '"9.8.7"').replace(f'=={now}"', '==9.8.7"')
     assert (workspace / "uv.lock").read_text().count('version = "9.8.7"') == len(before)
+
+
+@pytest.mark.parametrize("wrong", ["", "2", "next", "1.2.3/x", "1.2.3 "])
+def test_what_is_no_version_is_refused_and_changes_nothing(tmp_path: Path, wrong: str):
+    workspace = copy_of_the_workspace(tmp_path)
+    with pytest.raises(CommandError, match=r"is no version: write it as in '\.ci/version 0\.2\.0'"):
+        ran(workspace / ".ci/version", wrong, cwd=workspace)
+    assert ran(workspace / ".ci/version", cwd=workspace).strip() == version()
