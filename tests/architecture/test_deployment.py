@@ -121,7 +121,7 @@ def test_the_store_is_reached_by_workers_alone():
 @pytest.mark.parametrize("text", [COMPOSE, REAL], ids=["simulated", "real"])
 def test_compose_sets_only_what_a_worker_reads(text: str):
     known = {variable_name(WorkerSettings, field) for field in WorkerSettings.model_fields}
-    named = set(re.findall(r"^[ #]+((?:AMQP|DEEPSEEK|FLEET)_[A-Z_]+): ", text, re.MULTILINE))
+    named = set(re.findall(r"^[ #]+((?:AMQP|DEEPSEEK|FLEET|REDIS)_[A-Z_]+): ", text, re.MULTILINE))
     assert named
     assert named <= known
 

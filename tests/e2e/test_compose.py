@@ -26,8 +26,6 @@ SLOWLY: dict[str, Any] = {
     "match": {"prompt": "lighthouse"},
     "times": 1,
 }
-# What workers without a shared store need in order to stand beside each other; others don't look at it.
-SIDE_BY_SIDE = {"FLEET_SHARE_NOTHING": "true", "FLEET_LIMIT_CONCURRENCY": "100"}
 
 
 async def asked_and_streaming(fleet: Composed, caller: Caller) -> list[dict[str, Any]]:
@@ -60,7 +58,7 @@ def a_question(number: int) -> dict[str, Any]:
 async def test_four_worker_containers_answer_also_when_one_is_killed_and_leave_nothing(
     private_environ: Mapping[str, str],
 ):
-    async with composed(private_environ, **SIDE_BY_SIDE) as fleet:
+    async with composed(private_environ) as fleet:
         await fleet.up(workers=1)
         assert len(await fleet.workers()) == 1
         await fleet.up(workers=WORKERS)
