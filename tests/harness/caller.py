@@ -11,7 +11,8 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from fleet_chassis.topology import declare_queue
-from fleet_contracts.topology import REQUESTS, REQUESTS_DEAD, RESULTS, reply_queue
+from fleet_contracts.grammar import CANCEL_TYPE
+from fleet_contracts.topology import CONTROL, REQUESTS, REQUESTS_DEAD, RESULTS, reply_queue
 
 PATIENCE_S = 20.0
 TERMINAL = ("result", "failure")
@@ -44,6 +45,13 @@ class Caller:
         target = await self.channel.get_exchange(exchange) if exchange else self.channel.default_exchange
         await target.publish(message, key)
         return str(properties["correlation_id"])
+
+    async def cancel(
+        self, correlation_id: str | None, *, key: str = "cancel.acme", **properties: Any
+    ) -> None:
+        """Publish a cancel."""
+        properties = {"type": CANCEL_TYPE, "reply_to": None, "correlation_id": correlation_id, **properties}
+        await self.ask({}, exchange=CONTROL, key=key, **properties)
 
     async def next(self, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The next reply's body; its headers must say the same."""
