@@ -5,18 +5,24 @@ from fleet_cli.doctor.asker import Counts, Differs, Forbidden, Missing, Same
 from fleet_cli.doctor.check import Check, State, failed, fine, is_fine, report, skipped, warning
 from fleet_cli.doctor.topology import judged
 from fleet_cli.doctor.upstream import left, served, skew
-from fleet_contracts.topology import DEAD_RAW, REQUESTS, REQUESTS_BATCH, REQUESTS_DEAD
+from fleet_contracts.topology import CONTROL_CANCELS, DEAD_RAW, REQUESTS, REQUESTS_BATCH, REQUESTS_DEAD
 from fleet_worker.deepseek.probe import Balance, Models
 
 UNEQUAL = (
     "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'deepseek.requests' in vhost '/': "
     "received the value '1000000' of type 'signedint' but current is the value '5' of type 'signedint'"
 )
-EVERY_QUEUE = (*queues.SERVED, *queues.PARKED, *queues.DEAD_LETTERS)
+EVERY_QUEUE = {*queues.CONSUMED, *queues.PARKED, *queues.DEAD_LETTERS}
 
 
 def known(**changes: Counts) -> dict[str, Counts]:
-    named = {"requests": REQUESTS, "batch": REQUESTS_BATCH, "dead": REQUESTS_DEAD, "raw": DEAD_RAW}
+    named = {
+        "requests": REQUESTS,
+        "batch": REQUESTS_BATCH,
+        "cancels": CONTROL_CANCELS,
+        "dead": REQUESTS_DEAD,
+        "raw": DEAD_RAW,
+    }
     found = dict.fromkeys(EVERY_QUEUE, Counts(0, 1))
     return found | {named[word]: counts for word, counts in changes.items()}
 
@@ -75,6 +81,11 @@ def test_a_request_queue_without_a_consumer_asks_for_a_worker():
     assert check.state is State.FAILED
     assert check.found == "nobody serves deepseek.requests.batch"
     assert "fleet worker" in check.advice
+
+
+def test_cancels_that_nobody_reads_are_found():
+    check = queues.consumers(known(cancels=Counts(3, 0)))
+    assert (check.state, check.found) == (State.FAILED, f"nobody serves {CONTROL_CANCELS}")
 
 
 def test_a_backlog_is_counted_and_is_no_failure():

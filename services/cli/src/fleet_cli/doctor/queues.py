@@ -3,6 +3,7 @@
 from fleet_cli.doctor.asker import Asker, Counts
 from fleet_cli.doctor.check import Check, failed, fine, skipped, warning
 from fleet_contracts.topology import (
+    CONTROL_CANCELS,
     DEAD_RAW,
     REQUESTS,
     REQUESTS_BATCH,
@@ -15,6 +16,7 @@ from fleet_contracts.topology import (
 SERVED = (REQUESTS, REQUESTS_BATCH, REQUESTS_RESUMED)
 PARKED = tuple(retry_rung(seconds) for seconds in RETRY_RUNGS_S)
 DEAD_LETTERS = (REQUESTS_DEAD, DEAD_RAW)
+CONSUMED = (*SERVED, CONTROL_CANCELS, DEAD_RAW)
 
 Known = dict[str, Counts]
 
@@ -22,7 +24,7 @@ Known = dict[str, Counts]
 async def check_queues(asker: Asker) -> list[Check]:
     """The checks of consumers, backlog and dead letters."""
     known: Known = {}
-    for queue in (*SERVED, *PARKED, *DEAD_LETTERS):
+    for queue in (*SERVED, CONTROL_CANCELS, *PARKED, *DEAD_LETTERS):
         answer = await asker.count(queue)
         if isinstance(answer, Counts):
             known[queue] = answer
@@ -30,14 +32,14 @@ async def check_queues(asker: Asker) -> list[Check]:
 
 
 def consumers(known: Known) -> Check:
-    """Each request queue has a consumer."""
-    if (unknown := _unknown(SERVED, known)) is not None:
+    """Each queue that workers read has a consumer."""
+    if (unknown := _unknown(CONSUMED, known)) is not None:
         return skipped("consumers", unknown)
-    idle = [queue for queue in SERVED if not known[queue].consumers]
+    idle = [queue for queue in CONSUMED if not known[queue].consumers]
     if idle:
         advice = "start a worker: `make up` here, or `fleet worker` with AMQP_URL and DEEPSEEK_API_KEY"
         return failed("consumers", f"nobody serves {', '.join(idle)}", advice)
-    return fine("consumers", _each(SERVED, [known[queue].consumers for queue in SERVED]))
+    return fine("consumers", _each(CONSUMED, [known[queue].consumers for queue in CONSUMED]))
 
 
 def backlog(known: Known) -> Check:
