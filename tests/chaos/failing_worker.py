@@ -7,7 +7,8 @@ Used as a program, with a worker's own environment and two variables more: `CHAO
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from fleet_worker.deadline import Deadline
 from fleet_worker.handler import Handler
 from fleet_worker.main import run
 from fleet_worker.ports import Completions
+from fleet_worker.postponing import Upstream
 from fleet_worker.request import Request
 from fleet_worker.settings import WorkerSettings
 
@@ -77,6 +79,22 @@ class MortalCompletions:
         return completion
 
 
+class MortalUpstream:
+    """Lets calls through that pass points."""
+
+    def __init__(self, upstream: Upstream, passed: Pass) -> None:
+        self._upstream = upstream
+        self._passed = passed
+
+    @asynccontextmanager
+    async def admitted(self, request: Request) -> AsyncGenerator[Completions]:
+        async with self._upstream.admitted(request) as completions:
+            yield MortalCompletions(completions, self._passed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._upstream, name)
+
+
 class MortalReplies:
     """Passes a point when a terminal reply is confirmed and its delivery not yet acknowledged."""
 
@@ -100,10 +118,13 @@ def mortal(handler: Handler, passed: Pass) -> Handler:
         begin_attempt=("permitted", "begun"),
         commit=(None, "committed"),
     )
+    attempting = replace(
+        handler.attempting, ledger=ledger, upstream=MortalUpstream(handler.attempting.upstream, passed)
+    )
     return replace(
         handler,
         ledger=ledger,
-        completions=MortalCompletions(handler.completions, passed),
+        attempting=attempting,
         replies=MortalReplies(handler.replies, passed),
     )
 

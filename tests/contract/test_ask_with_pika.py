@@ -67,10 +67,10 @@ async def test_a_failure_ends_it_with_code_and_message(
     script: Path, fleet_vhost: str, private_environ: Environ
 ):
     async with a_house(fleet_vhost) as house:
-        house.simulator.inject(Fault(Kind.STATUS, status=402))
+        house.simulator.inject(Fault(Kind.STATUS, status=400))
         ended, out, err = await run(script, private_environ, house.url)
     assert (ended, out) == (1, "")
-    assert err.startswith("insufficient_balance: ")
+    assert err.startswith("upstream_rejected: ")
 
 
 def test_it_declares_its_queue_with_the_arguments_of_the_contract(script: Path):

@@ -1,12 +1,17 @@
 """Stand-ins for the worker's ports: each is told what to do, and remembers what was done to it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from fleet_worker.completion import Completion, Delta, Emit
+from fleet_contracts.topology import REQUESTS_RESUMED
+from fleet_worker.completion import Completion, CompletionError, Delta, Emit
 from fleet_worker.deadline import Deadline
-from fleet_worker.ports import Sent, UndeliveredError
+from fleet_worker.delivery import Delivery
+from fleet_worker.ports import Completions, Sent, UndeliveredError
+from fleet_worker.postponed import PostponedError, Reason
+from fleet_worker.replies.outgoing import Outgoing
 from fleet_worker.request import Addressed, Refusal, Request
 from fleet_worker.terminal import Terminal
 
@@ -27,10 +32,16 @@ class ScriptedCompletions:
     def __init__(self, *scripts: list[Step]) -> None:
         self._scripts = list(scripts)
         self.calls = 0
+        self.asked: list[Request] = []
+
+    def script(self, number: int) -> list[Step]:
+        """A script that has not been played yet."""
+        return self._scripts[number]
 
     async def complete(self, request: Request, deadline: Deadline, emit: Emit) -> Completion:
-        del request, deadline
+        del deadline
         self.calls += 1
+        self.asked.append(request)
         for step in self._scripts.pop(0):
             if isinstance(step, Delta):
                 emit(step)
@@ -41,6 +52,62 @@ class ScriptedCompletions:
             else:
                 await step()
         raise AssertionError("a script ends with an error or a response")
+
+
+class OpenUpstream:
+    """Lets every call through, and can afford every repetition it is told to."""
+
+    def __init__(self, completions: Completions, repeats: int = 100) -> None:
+        self._completions = completions
+        self.repeats = repeats
+        self.postponed: PostponedError | None = None
+        """Raised instead of letting the next call through."""
+
+    @asynccontextmanager
+    async def admitted(self, request: Request) -> AsyncGenerator[Completions]:
+        del request
+        if self.postponed is not None:
+            postponed, self.postponed = self.postponed, None
+            raise postponed
+        yield self._completions
+
+    def postpones(self, error: CompletionError) -> PostponedError | None:
+        if error.retry_after_s is None or error.retry_after_s <= 30:
+            return None
+        return PostponedError(Reason.RETRY_AFTER, error.retry_after_s, error)
+
+    async def may_repeat(self, request: Request, error: CompletionError) -> bool:
+        del request, error
+        self.repeats -= 1
+        return self.repeats >= 0
+
+
+class Rungs:
+    """Takes copies as the broker's rungs would, and hands them back as deliveries."""
+
+    def __init__(self) -> None:
+        self.copies: list[Outgoing] = []
+        self.full = False
+
+    async def deliver_surely(self, message: Outgoing) -> None:
+        if self.full:
+            raise UndeliveredError("nobody took it")
+        self.copies.append(message)
+
+    def come_back(self) -> Delivery:
+        copy = self.copies.pop()
+        return Delivery(
+            body=copy.body,
+            queue=REQUESTS_RESUMED,
+            exchange=REQUESTS_RESUMED,
+            routing_key=copy.routing_key,
+            headers={**copy.headers, "x-death": [{"count": 1}], "x-first-death-reason": "expired"},
+            correlation_id=copy.correlation_id,
+            reply_to=copy.reply_to,
+            type=copy.type,
+            message_id="random",
+            user_id=None,
+        )
 
 
 @dataclass

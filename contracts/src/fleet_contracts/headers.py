@@ -14,6 +14,11 @@ ATTEMPT = "fleet-attempt"
 SEQ = "fleet-seq"
 ID = "fleet-id"
 
+PARKED_MESSAGE_ID = "fleet-parked-message-id"
+PARKED_PUBLISHED_MS = "fleet-parked-published-ms"
+PARKED_REASON = "fleet-parked-reason"
+PARKED_UNTIL_MS = "fleet-parked-until-ms"
+
 DEAD_CODE = "fleet-dead-code"
 DEAD_MESSAGE = "fleet-dead-message"
 DEAD_AT_MS = "fleet-dead-at-ms"

@@ -9,18 +9,21 @@ from prometheus_client import CollectorRegistry
 
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import OnBreak
+from fleet_worker.attempts import Attempting
 from fleet_worker.completion import CompletionError, Delta
 from fleet_worker.handler import Handler
 from fleet_worker.hold import DeliveryLease
 from fleet_worker.limiter import MemoryLimiter
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
+from fleet_worker.parking import ParkingLot
+from fleet_worker.postponed import PostponedError, Reason
 from fleet_worker.request import Request
 from fleet_worker.retrying import Retrying, RetryPolicy
 from harness.clock import HandClock
 from harness.ledgers import a_memory_ledger
-from harness.requests import a_request, a_response
-from harness.worker_fakes import RecordingReplies, ScriptedCompletions, Step, Whole
+from harness.requests import BODY, a_request, a_response
+from harness.worker_fakes import OpenUpstream, RecordingReplies, Rungs, ScriptedCompletions, Step, Whole
 
 HI, THERE = Delta({"content": "Hi "}), Delta({"content": "there"})
 
@@ -32,15 +35,22 @@ class House:
         self.clock = HandClock()
         self.completions = ScriptedCompletions(*scripts)
         self.replies = RecordingReplies()
+        self.upstream = OpenUpstream(self.completions)
+        self.rungs = Rungs()
+        observer = Observer(CollectorRegistry(), structlog.get_logger())
+        ledger = a_memory_ledger(self.clock)
         self.handler = Handler(
-            completions=self.completions,
+            attempting=Attempting(
+                ledger=ledger, upstream=self.upstream, most=3, clock=self.clock, observer=observer
+            ),
             limiter=MemoryLimiter(limit, self.clock),
-            ledger=a_memory_ledger(self.clock),
+            ledger=ledger,
             replies=self.replies,
+            parking=ParkingLot(self.rungs, self.clock, observer),
             retrying=Retrying(RetryPolicy(), self.clock, random.Random(0)),
-            observer=Observer(CollectorRegistry(), structlog.get_logger()),
+            observer=observer,
             clock=self.clock,
-            longest_s=60,
+            longest_s=600,
         )
 
     async def handle(self, request: Request) -> Outcome:
@@ -56,6 +66,15 @@ def whole(content: str = "Hi there") -> Whole:
 
 def interrupted() -> CompletionError:
     return CompletionError(ErrorCode.UPSTREAM_INTERRUPTED, "cut", again=True, partial={"content": "Hi "})
+
+
+def broken_after(text: str) -> CompletionError:
+    partial = {"content": text} if text else {}
+    return CompletionError(ErrorCode.UPSTREAM_INTERRUPTED, "cut", again=True, partial=partial)
+
+
+def throttled(retry_after_s: float) -> CompletionError:
+    return CompletionError(ErrorCode.RATE_LIMITED, "slow down", again=True, retry_after_s=retry_after_s)
 
 
 async def test_a_request_is_accepted_streamed_and_answered():
@@ -195,3 +214,136 @@ async def test_calls_of_one_model_wait_for_a_permit_in_order():
     may_end.set()
     await asyncio.gather(first, second)
     assert [terminal.fleet_id for terminal in house.replies.terminals] == ["c-1:final", "c-2:final"]
+
+
+async def test_a_postponed_request_is_parked_and_its_claim_given_back():
+    house = House([HI, whole("Hi ")])
+    house.upstream.postponed = PostponedError(Reason.BREAKER, 30)
+    assert await house.handle(a_request()) is Outcome.DONE
+    assert (house.replies.lines, house.completions.calls) == ([], 0)
+    assert [copy.exchange for copy in house.rungs.copies] == ["deepseek.retry.30"]
+    assert await house.handle(a_request()) is Outcome.DONE
+    assert house.replies.lines == ["accepted 1", "chunk 0 Hi ", "result"]
+
+
+async def test_a_request_that_no_rung_takes_is_handed_back_and_can_be_claimed_again():
+    house = House([whole()])
+    house.rungs.full = True
+    house.upstream.postponed = PostponedError(Reason.BREAKER, 30)
+    assert await house.handle(a_request()) is Outcome.HAND_BACK
+    assert await house.handle(a_request()) is Outcome.DONE
+    assert house.replies.lines == ["accepted 1", "result"]
+
+
+async def test_a_request_that_comes_back_too_early_waits_on_without_being_claimed():
+    house = House([whole()])
+    early = a_request(parked_until_ms=house.clock.now_ms() + 120_000)
+    assert await house.handle(early) is Outcome.DONE
+    assert [copy.exchange for copy in house.rungs.copies] == ["deepseek.retry.120"]
+    assert house.completions.calls == 0
+
+
+async def test_a_request_whose_deadline_passed_in_a_rung_ends_as_soon_as_it_is_back():
+    house = House()
+    now_ms = house.clock.now_ms()
+    await house.handle(a_request(parked_until_ms=now_ms + 120_000, deadline_ms=now_ms - 1))
+    assert house.replies.lines == ["deadline_exceeded"]
+    assert house.rungs.copies == []
+
+
+async def test_a_request_without_the_time_to_wait_fails_at_once_with_what_keeps_it_waiting():
+    house = House()
+    empty = CompletionError(ErrorCode.INSUFFICIENT_BALANCE, "the account is empty", again=False)
+    house.upstream.postponed = PostponedError(Reason.PAUSED, 30, empty)
+    await house.handle(a_request(deadline_ms=house.clock.now_ms() + 20_000))
+    assert house.replies.lines == ["insufficient_balance"]
+    assert house.rungs.copies == []
+
+
+async def test_a_long_retry_after_is_waited_out_in_a_rung_and_a_short_one_here():
+    house = House([throttled(7)], [throttled(90)], [whole()])
+    await house.handle(a_request())
+    assert house.clock.slept[0] >= 7
+    assert [copy.exchange for copy in house.rungs.copies] == ["deepseek.retry.30"]
+    await house.handle(a_request())
+    assert (house.replies.lines, house.last_body()["attempts"]) == (["accepted 1", "result"], 3)
+
+
+async def test_the_attempts_of_all_workers_together_are_three():
+    house = House([throttled(90)], [throttled(90)], [throttled(90)])
+    for _ in range(3):
+        await house.handle(a_request())
+    assert house.replies.lines == ["accepted 1", "rate_limited"]
+    assert house.last_body()["attempts"] == 3
+
+
+async def test_text_that_was_sent_before_a_request_was_parked_is_void_when_it_goes_on():
+    house = House([HI, interrupted()], [HI, whole("Hi ")])
+    house.upstream.repeats = 1
+
+    async def until_postponed() -> None:
+        house.upstream.postponed = PostponedError(Reason.BREAKER, 30)
+
+    house.completions.script(0).insert(1, until_postponed)
+    await house.handle(a_request())
+    assert house.replies.lines == ["accepted 1", "chunk 0 Hi "]
+    await house.handle(a_request())
+    assert house.replies.lines[2:] == ["restarted 2 upstream_interrupted", "chunk 0 Hi ", "result"]
+
+
+async def test_without_a_retry_budget_the_first_failure_is_the_last():
+    house = House([interrupted()])
+    house.upstream.repeats = 0
+    await house.handle(a_request())
+    assert house.replies.lines == ["accepted 1", "upstream_interrupted"]
+
+
+async def test_who_wants_to_continue_gets_the_rest_in_the_same_attempt():
+    house = House([HI, interrupted()], [THERE, whole("there")])
+    await house.handle(a_request(on_break=OnBreak.CONTINUE))
+    assert house.replies.lines == ["accepted 1", "chunk 0 Hi ", "chunk 1 there", "result"]
+    body = house.last_body()
+    assert body["response"]["choices"][0]["message"]["content"] == "Hi there"
+    assert (body["attempt"], body["last_seq"], body["cost"]["estimated"]) == (1, 1, True)
+    assert house.completions.asked[1].body["messages"][-1] == {
+        "role": "assistant",
+        "content": "Hi ",
+        "prefix": True,
+    }
+
+
+async def test_an_answer_that_breaks_again_goes_on_from_all_that_was_sent():
+    house = House([HI, interrupted()], [THERE, broken_after("there")], [whole("!")])
+    await house.handle(a_request(on_break=OnBreak.CONTINUE))
+    assert house.last_body()["response"]["choices"][0]["message"]["content"] == "Hi there!"
+    assert house.completions.asked[2].body["messages"][-1]["content"] == "Hi there"
+
+
+async def test_continued_calls_count_and_the_last_one_fails_with_all_the_text():
+    house = House([HI, interrupted()], [THERE, broken_after("there")], [broken_after("")])
+    await house.handle(a_request(on_break=OnBreak.CONTINUE))
+    assert house.replies.lines[-1] == "upstream_interrupted"
+    assert house.last_body()["partial"] == {"content": "Hi there"}
+
+
+async def test_an_upstream_that_takes_no_prefix_is_asked_anew():
+    refused = CompletionError(ErrorCode.UPSTREAM_REJECTED, "no prefix here", again=False)
+    house = House([HI, interrupted()], [refused], [HI, THERE, whole()])
+    await house.handle(a_request(on_break=OnBreak.CONTINUE))
+    assert house.replies.lines == [
+        "accepted 1",
+        "chunk 0 Hi ",
+        "restarted 2 upstream_rejected",
+        "chunk 0 Hi ",
+        "chunk 1 there",
+        "result",
+    ]
+    assert house.last_body()["response"]["choices"][0]["message"]["content"] == "Hi there"
+
+
+async def test_what_cannot_be_continued_is_restarted():
+    house = House([HI, interrupted()], [HI, whole("Hi ")])
+    tools = {**BODY, "stream": True, "tools": [{"type": "function", "function": {"name": "f"}}]}
+    await house.handle(a_request(body=tools, on_break=OnBreak.CONTINUE))
+    assert house.replies.lines[2] == "restarted 2 upstream_interrupted"
+    assert house.completions.asked[1].body == tools

@@ -5,6 +5,7 @@ import pytest
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import CompletionError
 from fleet_worker.deadline import Deadline
+from fleet_worker.postponed import PostponedError, Reason
 from fleet_worker.replies.outgoing import NotConfirmedError, UnroutableError
 from fleet_worker.retrying import Retrying, RetryPolicy
 from harness.clock import HandClock
@@ -36,7 +37,7 @@ def far(clock: HandClock) -> Deadline:
     return Deadline(clock.monotonic() + 3600)
 
 
-def again(error: CompletionError) -> bool:
+async def again(error: CompletionError) -> bool:
     return error.again
 
 
@@ -46,17 +47,21 @@ async def test_what_may_succeed_again_is_called_again():
     assert upstream.calls == 3
 
 
-async def test_the_third_failure_is_the_last():
-    clock, upstream = HandClock(), Upstream(*[busy() for _ in range(5)])
-    with pytest.raises(CompletionError):
-        await retrying(clock).call(upstream.call, again, far(clock))
-    assert upstream.calls == 3
-
-
 async def test_what_cannot_succeed_is_not_called_again():
     clock, upstream = HandClock(), Upstream(busy(again=False))
     with pytest.raises(CompletionError):
         await retrying(clock).call(upstream.call, again, far(clock))
+    assert (upstream.calls, clock.slept) == (1, [])
+
+
+async def test_what_the_judge_raises_ends_it():
+    clock, upstream = HandClock(), Upstream(busy())
+
+    async def later(error: CompletionError) -> bool:
+        raise PostponedError(Reason.RETRY_AFTER, 60, error)
+
+    with pytest.raises(PostponedError):
+        await retrying(clock).call(upstream.call, later, far(clock))
     assert (upstream.calls, clock.slept) == (1, [])
 
 
@@ -75,7 +80,7 @@ async def test_a_pause_is_never_shorter_than_retry_after():
 
 
 async def test_pauses_are_spread_between_nought_and_a_growing_ceiling():
-    policy = RetryPolicy(attempts=3, base_s=1.0, longest_s=20.0)
+    policy = RetryPolicy(base_s=1.0, longest_s=20.0)
     firsts: list[float] = []
     seconds: list[float] = []
     for seed in range(200):

@@ -2,97 +2,188 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from fleet_chassis.clock import Clock
+from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import OnBreak
 from fleet_worker.completion import Completion, CompletionError, Delta
 from fleet_worker.composing import Took
+from fleet_worker.continuing import SoFar, continued, joined, may_continue
+from fleet_worker.deadline import Deadline
 from fleet_worker.hold import WORKER_LOST, Hold
 from fleet_worker.observing import Observer
-from fleet_worker.ports import Ledger, ReplyStream
+from fleet_worker.ports import Ledger, Permit, ReplyStream
+from fleet_worker.postponing import Upstream
 from fleet_worker.request import Request
 from fleet_worker.terminal import Terminal
 
 
+@dataclass(slots=True, kw_only=True)
 class Attempts:
-    """Numbers each start of an upstream call, and makes sure that no two attempts' texts are ever glued."""
+    """Numbers each start of an upstream call, and makes sure that no two attempts' texts are ever glued.
 
-    def __init__(
-        self,
-        request: Request,
-        hold: Hold,
-        stream: ReplyStream,
-        ledger: Ledger,
-        clock: Clock,
-        observer: Observer,
-    ) -> None:
-        """`hold`: tells of the attempts that others began, and the ledger of those that begin here."""
-        self._request = request
-        self._hold = hold
-        self._stream = stream
-        self._ledger = ledger
-        self._clock = clock
-        self._observer = observer
-        self._arrived = clock.monotonic()
-        self._permit_s = 0.0
-        self._sent_at_ms = 0
-        self._text_sent = False
+    A call that goes on from text already sent belongs to the attempt that sent it: same number, same chunks.
+    """
+
+    wanted: Request
+    hold: Hold
+    """Tells of the attempts that others began; the ledger is told of those that begin here."""
+    stream: ReplyStream
+    ledger: Ledger
+    upstream: Upstream
+    most: int
+    """Upstream calls for one request, over all workers."""
+    clock: Clock
+    observer: Observer
+    _arrived: float = field(init=False)
+    _permit_s: float = 0.0
+    _sent_at_ms: int = 0
+    _text_sent: bool = False
+    _pieces: int = 0
+    _so_far: SoFar = field(default_factory=SoFar)
+    _goes_on: bool = False
+    _continuations: int = 0
+
+    def __post_init__(self) -> None:
+        """The request has just arrived here."""
+        self._arrived = self.clock.monotonic()
 
     @property
     def started(self) -> int:
         """How many attempts have begun, over all workers."""
-        return self._hold.attempts
+        return self.hold.attempts
+
+    @property
+    def request(self) -> Request:
+        """What to ask the upstream next: the request, or only the rest of its answer."""
+        return continued(self.wanted, self._so_far) if self._goes_on else self.wanted
 
     @contextmanager
     def waiting_for_permit(self) -> Generator[None]:
         """Count the time in the block as waiting for a permit."""
-        began = self._clock.monotonic()
+        began = self.clock.monotonic()
         yield
-        self._permit_s += self._clock.monotonic() - began
+        self._permit_s += self.clock.monotonic() - began
+
+    async def make(self, permit: Permit, deadline: Deadline) -> Completion:
+        """Make the next call under `permit`, and give that back.
+
+        Raises:
+            CompletionError: anything but a whole answer.
+            PostponedError: no call makes sense now.
+            LostError: it must not start.
+        """
+        try:
+            async with self.upstream.admitted(self.wanted) as upstream:
+                await self.begin()
+                return await upstream.complete(self.request, deadline, self.send)
+        finally:
+            permit.release()
 
     async def begin(self) -> None:
-        """Start the next attempt, and tell the reader what it has to know.
+        """Start the next call, and tell the reader what it has to know.
 
         Raises:
             LostError: it must not start.
         """
-        number = await self._ledger.begin_attempt(self._hold)
-        self._sent_at_ms = self._clock.now_ms()
-        self._observer.attempted()
-        if self._hold.void is not None:
-            self._stream.restart(number, self._hold.void)
+        self._pieces = 0
+        self.observer.attempted()
+        if self._goes_on:
+            self._continuations += 1
+            return
+        number = await self.ledger.begin_attempt(self.hold)
+        self._sent_at_ms = self.clock.now_ms()
+        if self.hold.void is not None:
+            self.stream.restart(number, self.hold.void)
         elif number == 1:
-            self._stream.accept(number)
+            self.stream.accept(number)
         else:
-            self._stream.retry(number)
-        self._hold.void = None
+            self.stream.retry(number)
+        self.hold.void = None
         self._text_sent = False
 
     def send(self, delta: Delta) -> None:
         """Pass a delta on to the reader."""
         self._text_sent = True
-        self._hold.void = WORKER_LOST
-        self._stream.send(delta)
+        self._pieces += 1
+        self.hold.void = WORKER_LOST
+        self.stream.send(delta)
 
-    def worth_repeating(self, error: CompletionError) -> bool:
-        """Whether to make another attempt after `error`; where text was sent, the caller's wish decides."""
-        self._observer.failed(error)
-        trace_id = error.upstream.trace_id if error.upstream else None
-        self._hold.ended(self._clock.now_ms(), error.code, trace_id)
-        if self._text_sent:
-            self._hold.void = error.code
-            return error.again and self._request.on_break is not OnBreak.FAIL
-        return error.again
+    async def worth_repeating(self, error: CompletionError) -> bool:
+        """Whether to call again after `error`; where text was sent, the caller's wish decides.
 
-    def succeeded(self, completion: Completion) -> None:
-        """Remember that the last attempt gave the whole answer."""
-        self._hold.ended(self._clock.now_ms(), "result", completion.trace_id)
+        Raises:
+            PostponedError: not now, but later.
+        """
+        self.observer.failed(error)
+        refused_to_go_on = self._goes_on and error.code is ErrorCode.UPSTREAM_REJECTED
+        self._remember(error)
+        if refused_to_go_on:
+            self._goes_on = False
+        may_repeat = await self._may_repeat(error, again=error.again or refused_to_go_on)
+        if not (may_repeat and self._goes_on):
+            self._ended(error.code, error.upstream.trace_id if error.upstream else None)
+        return may_repeat
+
+    def succeeded(self, completion: Completion) -> Completion:
+        """Remember that the last call succeeded; returns the whole answer."""
+        self._ended("result", completion.trace_id)
+        return joined(self._so_far, completion) if self._goes_on else completion
 
     def took(self) -> Took:
         """Where the time went so far."""
-        total_s = self._clock.monotonic() - self._arrived
+        total_s = self.clock.monotonic() - self._arrived
         return Took(round(self._permit_s * 1000), round(total_s * 1000), self._sent_at_ms)
 
     def ended(self, terminal: Terminal) -> None:
         """Tell the operators that the request has ended."""
-        self._observer.ended(self._request, terminal.outcome, self.started, self.took().total_ms)
+        self.observer.ended(self.wanted, terminal.outcome, self.started, self.took().total_ms)
+
+    def _remember(self, error: CompletionError) -> None:
+        """Keep what the reader has seen: its text is void, unless the next call goes on from it."""
+        if not self._text_sent:
+            return
+        before = self._so_far if self._goes_on else SoFar()
+        self._so_far = before.after(error, self._pieces)
+        error.partial = self._so_far.texts
+        self.hold.void = error.code
+        self._goes_on = self.wanted.on_break is OnBreak.CONTINUE and may_continue(self.wanted, self._so_far)
+
+    async def _may_repeat(self, error: CompletionError, *, again: bool) -> bool:
+        postponed = self.upstream.postpones(error)
+        if postponed is not None and not again:
+            raise postponed
+        unwanted = self._text_sent and self.wanted.on_break is OnBreak.FAIL
+        if not again or unwanted or self.started + self._continuations >= self.most:
+            return False
+        if postponed is not None:
+            raise postponed
+        return await self.upstream.may_repeat(self.wanted, error)
+
+    def _ended(self, outcome: str, trace_id: str | None) -> None:
+        self.hold.ended(self.clock.now_ms(), outcome, trace_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempting:
+    """What all requests' attempts share."""
+
+    ledger: Ledger
+    upstream: Upstream
+    most: int
+    clock: Clock
+    observer: Observer
+
+    def of(self, request: Request, hold: Hold, stream: ReplyStream) -> Attempts:
+        """The attempts of one request that has just arrived."""
+        return Attempts(
+            wanted=request,
+            hold=hold,
+            stream=stream,
+            ledger=self.ledger,
+            upstream=self.upstream,
+            most=self.most,
+            clock=self.clock,
+            observer=self.observer,
+        )

@@ -17,8 +17,8 @@ from fleet_chassis.logging import get_log
 from fleet_chassis.settings import SettingsError
 from fleet_chassis.tasks import owned
 from fleet_contracts.topology import CONTROL_CANCELS, DEAD_RAW
+from fleet_worker.attempts import Attempting
 from fleet_worker.cancelling import Canceller
-from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.delivery import TenantRule
 from fleet_worker.door.burying import Burying
 from fleet_worker.door.cancels import Cancels
@@ -30,7 +30,8 @@ from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
 from fleet_worker.limiter import MemoryLimiter
 from fleet_worker.observing import Observer
-from fleet_worker.ports import Completions, Ledger, Replies
+from fleet_worker.parking import ParkingLot
+from fleet_worker.ports import Ledger, Replies
 from fleet_worker.readiness import Readiness
 from fleet_worker.replies.delivering import Deliverer
 from fleet_worker.replies.opening import RabbitReplies
@@ -38,6 +39,8 @@ from fleet_worker.replies.publisher import open_publishers
 from fleet_worker.retrying import Retrying, RetryPolicy
 from fleet_worker.settings import WorkerSettings
 from fleet_worker.sharing import open_sharing
+from fleet_worker.upstream_health.observing import HealthObserver
+from fleet_worker.upstream_parts import open_upstream
 
 CONNECT_TIMEOUT_S = 20.0
 LAST_COPIES_S = 10.0
@@ -92,11 +95,16 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
     sharing = await open_sharing(settings, clock, registry, parts)
     publishers = await parts.enter_async_context(open_publishers(amqp_url, CONNECT_TIMEOUT_S))
-    completions = _deepseek(settings, clock)
-    parts.push_async_callback(completions.aclose)
+    upstream = await parts.enter_async_context(
+        open_upstream(settings, clock, HealthObserver(registry, get_log("upstream")), sharing.store)
+    )
     supervisor = Supervisor(settings.concurrency)
     retrying = _retrying(settings, clock)
     deliverer = Deliverer(publishers, retrying)
+    attempting = Attempting(
+        ledger=sharing.ledger, upstream=upstream, most=settings.attempts, clock=clock, observer=observer
+    )
+    parking = ParkingLot(deliverer, clock, observer)
     replies = RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4))
     rule = TenantRule(settings.strict_tenants, settings.trusted())
     burying = Burying(
@@ -114,7 +122,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         worker=settings.worker_name,
     )
     intake = Intake(
-        handler=_handler(settings, clock, observer, completions, replies, retrying, sharing.ledger),
+        handler=_handler(settings, attempting, sharing.ledger, replies, parking, retrying),
         supervisor=supervisor,
         burying=burying,
         observer=observer,
@@ -144,42 +152,27 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     return Worker(door, supervisor, deliverer, readiness, health_url)
 
 
-def _deepseek(settings: WorkerSettings, clock: Clock) -> DeepSeek:
-    clocks = Clocks(
-        connect_s=settings.connect_timeout_s,
-        headers_s=settings.headers_timeout_s,
-        first_content_s=settings.first_content_timeout_s,
-        gap_s=settings.content_gap_timeout_s,
-        total_s=settings.total_timeout_s,
-    )
-    try:
-        endpoints = Endpoints(settings.deepseek_base_url, settings.deepseek_beta_url)
-        return DeepSeek.open(endpoints, settings.deepseek_api_key.get_secret_value(), clocks, clock)
-    except ValueError as error:
-        raise SettingsError(f"The upstream can't be called: {error}.") from error
-
-
 def _retrying(settings: WorkerSettings, clock: Clock) -> Retrying:
-    policy = RetryPolicy(settings.attempts, settings.retry_base_s, settings.retry_longest_s)
+    policy = RetryPolicy(settings.retry_base_s, settings.retry_longest_s)
     return Retrying(policy, clock, random.Random())
 
 
 def _handler(
     settings: WorkerSettings,
-    clock: Clock,
-    observer: Observer,
-    completions: Completions,
-    replies: Replies,
-    retrying: Retrying,
+    attempting: Attempting,
     ledger: Ledger,
+    replies: Replies,
+    parking: ParkingLot,
+    retrying: Retrying,
 ) -> Handler:
     return Handler(
-        completions=completions,
-        limiter=MemoryLimiter(settings.limit_concurrency, clock),
+        attempting=attempting,
+        limiter=MemoryLimiter(settings.limit_concurrency, attempting.clock),
         ledger=ledger,
         replies=replies,
+        parking=parking,
         retrying=retrying,
-        observer=observer,
-        clock=clock,
+        observer=attempting.observer,
+        clock=attempting.clock,
         longest_s=settings.longest_request_s,
     )

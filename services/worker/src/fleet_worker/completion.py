@@ -29,6 +29,8 @@ class Completion:
     trace_id: str | None
     first_content_ms: int | None
     upstream_ms: int
+    estimated: bool = False
+    """Whether a part of the usage is an estimate, because the upstream did not tell it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,13 @@ class CompletionError(Exception):
     upstream: UpstreamAnswer | None = None
     partial: dict[str, str] = field(default_factory=dict[str, str])
     """The text that came before the break, by field."""
+    usage: dict[str, Any] | None = None
+    """What the call used, where the upstream told it before the break."""
+    first_content_ms: int | None = None
+    upstream_ms: int = 0
+    """How long the call lasted."""
+    blames_upstream: bool = True
+    """False where the upstream works and only this answer is of no use."""
 
     def __str__(self) -> str:
         """The message alone: never text of the request or the answer."""

@@ -67,6 +67,7 @@ def compose_result(
     """`result`: the whole answer, or a `too_large` failure where no reply could carry it."""
     fleet_id = final_id(_base(request))
     response = completion.response
+    cost = cost_of(request.model, response.get("usage"), took.sent_at_ms)
     body: dict[str, Any] = {
         "attempt": attempts,
         "last_seq": sent.last_seq,
@@ -79,7 +80,7 @@ def compose_result(
             "upstream_ms": completion.upstream_ms,
             "total_ms": took.total_ms,
         },
-        "cost": cost_of(request.model, response.get("usage"), took.sent_at_ms),
+        "cost": cost and {**cost, "estimated": completion.estimated},
         "attempts": attempts,
         "degraded": sent.degraded,
     }

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fleet_chassis.clock import Clock
 from fleet_worker import ports
-from fleet_worker.attempts import Attempts
+from fleet_worker.attempts import Attempting, Attempts
 from fleet_worker.completion import Completion, CompletionError
 from fleet_worker.composing import compose_failure, compose_result
 from fleet_worker.deadline import Deadline
@@ -13,22 +13,21 @@ from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
 from fleet_worker.ports import ReplyStream
 from fleet_worker.postponed import PostponedError
+from fleet_worker.postponing import ParkingLot
 from fleet_worker.request import Request
 from fleet_worker.retrying import Retrying
 from fleet_worker.terminal import Terminal
-
-GIVEN_UP = (PostponedError, LostError)
-"""The request goes on elsewhere or later, so nothing of it may be told from here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
     """Brings a request to its end, and says what the door should do with the delivery."""
 
-    completions: ports.Completions
+    attempting: Attempting
     limiter: ports.Limiter
     ledger: ports.Ledger
     replies: ports.Replies
+    parking: ParkingLot
     retrying: Retrying
     observer: Observer
     clock: Clock
@@ -38,6 +37,13 @@ class Handler:
     async def handle(self, request: Request, delivery: DeliveryLease) -> Outcome:
         """Answer the request once, however often it is asked; cancelling gives it back unanswered."""
         try:
+            return await self._answer_or_park(request, delivery)
+        except (LostError, ports.UndeliveredError):
+            return Outcome.HAND_BACK
+
+    async def _answer_or_park(self, request: Request, delivery: DeliveryLease) -> Outcome:
+        try:
+            self.parking.check_due(request)
             match await self.ledger.claim(request, delivery):
                 case ports.Granted(hold=hold):
                     return Outcome.of(await self._answer(request, hold))
@@ -49,13 +55,13 @@ class Handler:
                     await self.replies.refuse(request.refused(answered.code, answered.message))
                 case ports.Conflict() as conflict:
                     await self.replies.refuse(request.refused(conflict.code, conflict.message))
-        except (*GIVEN_UP, ports.UndeliveredError):
-            return Outcome.HAND_BACK
+        except PostponedError as postponed:
+            await self.parking.park(request, postponed)
         return Outcome.DONE
 
     async def _answer(self, request: Request, hold: Hold) -> Terminal:
         stream = self.replies.open(request)
-        attempts = Attempts(request, hold, stream, self.ledger, self.clock, self.observer)
+        attempts = self.attempting.of(request, hold, stream)
         deadline = Deadline.of(request, self.clock, self.longest_s)
         try:
             terminal = await self._earn_terminal(request, hold, stream, attempts, deadline)
@@ -71,26 +77,22 @@ class Handler:
         self, request: Request, hold: Hold, stream: ReplyStream, attempts: Attempts, deadline: Deadline
     ) -> Terminal:
         try:
-            with hold.working():
+            with hold.working(), self.parking.in_time(request):
                 completion = await self.retrying.call(
                     lambda: self._attempt(request, attempts, deadline), attempts.worth_repeating, deadline
                 )
-            attempts.succeeded(completion)
+            whole = attempts.succeeded(completion)
             sent = await stream.settle()
-            return compose_result(request, completion, sent, attempts.started, attempts.took())
+            return compose_result(request, whole, sent, attempts.started, attempts.took())
         except CompletionError as error:
             await stream.settle()
             return compose_failure(request, error, attempts.started)
-        except GIVEN_UP:
-            raise
+        except (PostponedError, LostError):
+            raise  # it goes on later or elsewhere, so nothing of it may be told from here
         except Exception as bug:  # noqa: BLE001  # even a bug must end the request, once
             return compose_failure(request, self.observer.broke(bug), attempts.started)
 
     async def _attempt(self, request: Request, attempts: Attempts, deadline: Deadline) -> Completion:
         with attempts.waiting_for_permit():
             permit = await self.limiter.acquire(request, deadline)
-        try:
-            await attempts.begin()
-            return await self.completions.complete(request, deadline, attempts.send)
-        finally:
-            permit.release()
+        return await attempts.make(permit, deadline)

@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from fleet_chassis.logging import Log
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import CompletionError
+from fleet_worker.postponed import Reason
 from fleet_worker.request import Refusal, Request
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
@@ -22,6 +23,9 @@ class Observer:
         self._attempts = Counter("fleet_attempts", "Upstream calls started", registry=registry)
         self._cancels = Counter("fleet_cancels", "Cancels carried out", ["found"], registry=registry)
         self._buried = Counter("fleet_dead_letters", "Dead letters written", ["code"], registry=registry)
+        self._parked = Counter(
+            "fleet_requests_parked", "Requests put aside", ["reason", "rung"], registry=registry
+        )
         self._seconds = Histogram(
             "fleet_request_seconds",
             "From delivery to the terminal reply",
@@ -63,6 +67,11 @@ class Observer:
             status=upstream.status if upstream else None,
             trace_id=upstream.trace_id if upstream else None,
         )
+
+    def parked(self, reason: Reason, rung_s: int) -> None:
+        """A request was put aside for `rung_s` seconds."""
+        self._parked.labels(reason, str(rung_s)).inc()
+        self._log.info("request parked", reason=str(reason), seconds=rung_s)
 
     def refused(self, refusal: Refusal, size: int) -> None:
         """A publish was refused; `size` in bytes."""

@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fleet_contracts.codes import ErrorCode
+from fleet_worker.completion import CompletionError
+
+OF_THE_ACCOUNT = frozenset({ErrorCode.UNAUTHORIZED, ErrorCode.INSUFFICIENT_BALANCE})
+"""Refusals that meet every request of the account alike, and are no request's fault."""
+
 
 class Reason(StrEnum):
     """Why a request is put aside: a closed set, for logs and metrics."""
@@ -17,6 +23,8 @@ class Reason(StrEnum):
     """The limiter expects a wait too long for a delivery to be held."""
     RETRY_AFTER = "retry_after"
     """The upstream said when to come again."""
+    NOT_YET = "not_yet"
+    """Its rung was shorter than its wait: another round."""
 
 
 @dataclass(eq=False)
@@ -26,3 +34,5 @@ class PostponedError(Exception):
     reason: Reason
     wait_s: float
     """Seconds after which it is worth going on."""
+    otherwise: CompletionError | None = None
+    """How the request fails where it can't wait so long; `deadline_exceeded` where this says nothing."""

@@ -1,12 +1,23 @@
 """One request as the worker holds it, after the door has read and checked it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import Lane, OnBreak, RequestType
 
 RequestKey = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The message that a request came as, as far as a copy of it must say the same."""
+
+    body: bytes = b""
+    headers: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    at_ms: int | None = None
+    """Unix time in ms of the first publish, where it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +44,9 @@ class Request:
     queued_ms: int = 0
     deliveries: int = 0
     """How often the broker delivered this request before."""
+    published: Published = field(default_factory=Published)
+    parked_until_ms: int | None = None
+    """Unix time in ms before which going on makes no sense, where the request was parked."""
 
     def refused(self, code: ErrorCode, message: str) -> "Refusal":
         """The refusal of this publish."""

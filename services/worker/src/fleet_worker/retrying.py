@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
-    retry_if_exception,
     retry_if_exception_type,
-    stop_after_attempt,
     stop_after_delay,
 )
+from tenacity.asyncio import retry_if_exception
 
 from fleet_chassis.clock import Clock
 from fleet_worker.completion import CompletionError
@@ -27,7 +26,6 @@ Passing = type[Exception] | tuple[type[Exception], ...]
 class RetryPolicy:
     """How an upstream call is tried again."""
 
-    attempts: int = 3
     base_s: float = 0.5
     longest_s: float = 20.0
 
@@ -46,10 +44,10 @@ class Retrying:
     async def call(
         self,
         attempt: Callable[[], Awaitable[T]],
-        worth_repeating: Callable[[CompletionError], bool],
+        worth_repeating: Callable[[CompletionError], Awaitable[bool]],
         deadline: Deadline,
     ) -> T:
-        """Await `attempt` until it succeeds, at most as often as the policy says.
+        """Await `attempt` until it succeeds, or `worth_repeating` says no; what that raises ends it too.
 
         A pause is never shorter than the upstream's Retry-After, and no attempt is made whose pause would
         end after the deadline.
@@ -58,8 +56,8 @@ class Retrying:
             CompletionError: the last attempt's error.
         """
 
-        def repeat(error: BaseException) -> bool:
-            return isinstance(error, CompletionError) and worth_repeating(error)
+        async def repeat(error: BaseException) -> bool:
+            return isinstance(error, CompletionError) and await worth_repeating(error)
 
         def too_late(state: RetryCallState) -> bool:
             return state.upcoming_sleep >= deadline.left_s(self._clock)
@@ -67,7 +65,7 @@ class Retrying:
         retrying = AsyncRetrying(
             retry=retry_if_exception(repeat),
             wait=self._pause_s,
-            stop=_either(stop_after_attempt(self._policy.attempts), too_late),
+            stop=too_late,
             sleep=self._clock.sleep,
             reraise=True,
         )
@@ -102,12 +100,6 @@ class Retrying:
 
     def _jitter_s(self, attempt_number: int, base_s: float, longest_s: float) -> float:
         return self._chance.uniform(0, min(longest_s, base_s * 2**attempt_number))
-
-
-def _either(
-    first: Callable[[RetryCallState], bool], second: Callable[[RetryCallState], bool]
-) -> Callable[[RetryCallState], bool]:
-    return lambda state: first(state) or second(state)
 
 
 def _plainly(call: Callable[[], Awaitable[T]]) -> Callable[[], Coroutine[Any, Any, T]]:

@@ -48,6 +48,11 @@ class WorkerSettings(ServiceSettings):
         pattern="^[A-Za-z0-9_.-]{1,64}$",
         description="What the names of all keys and channels in the store begin with",
     )
+    account: str = Field(
+        default="default",
+        pattern="^[A-Za-z0-9_-]{1,64}$",
+        description="Name of the DeepSeek account; the workers of one name share its limits",
+    )
     store_timeout_s: float = Field(
         default=1, gt=0, le=4, description="Seconds for one answer of the store; below a renewal's 5"
     )
@@ -92,6 +97,31 @@ class WorkerSettings(ServiceSettings):
     )
     retry_longest_s: float = Field(
         default=20, gt=0, description="Seconds; no pause is longer, but Retry-After"
+    )
+    retry_held_s: float = Field(
+        default=30, ge=0, description="Seconds; a request whose Retry-After is longer is parked"
+    )
+    retry_budget: int = Field(
+        default=500,
+        ge=0,
+        description="The fleet's tokens for repeated calls: 14 each, 5 after a 429; successes earn them",
+    )
+    breaker_window_s: float = Field(
+        default=30, gt=0, description="Seconds of calls by which a model's breaker judges"
+    )
+    breaker_min_calls: int = Field(
+        default=20, ge=1, description="Ended calls in that window below which it stays closed"
+    )
+    breaker_rate: float = Field(default=0.5, gt=0, le=1, description="Share of failed calls that opens it")
+    breaker_open_s: float = Field(
+        default=15,
+        gt=0,
+        description="Seconds it stays open; twice as long after each failed probe",
+    )
+    account_look_s: float = Field(
+        default=15,
+        gt=0,
+        description="Seconds until a refused account (401, 402) is looked at again",
     )
     drain_s: float = Field(
         default=840, ge=0, description="Seconds that running requests get to end after SIGTERM"

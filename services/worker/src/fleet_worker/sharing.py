@@ -54,6 +54,11 @@ class Sharing:
     shared: Shared | None = None
 
     @property
+    def store(self) -> SharedStore | None:
+        """The store that is shared, where there is one."""
+        return None if self.shared is None else self.shared.store
+
+    @property
     def store_is_away(self) -> bool:
         """Whether there is a store, and it does not answer."""
         return self.shared is not None and self.shared.store.is_away

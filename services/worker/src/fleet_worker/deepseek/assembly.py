@@ -22,7 +22,8 @@ class Assembly:
         self._chat = type_ is RequestType.CHAT
         self._head: Json = {}
         self._choice: Json = {}
-        self._usage: Json | None = None
+        self.usage: Json | None = None
+        """What the call used; None until the upstream told it."""
         self._logprobs: dict[str, Any] | None = None
         self._logprob_count = 0
         self._parts = MessageParts()
@@ -42,7 +43,7 @@ class Assembly:
         """
         self._head.update(chunk)
         if usage := chunk.get("usage"):
-            self._usage = as_object(usage)
+            self.usage = as_object(usage)
         choices = as_list(chunk.get("choices"))
         if not choices:
             return None
@@ -67,8 +68,8 @@ class Assembly:
                 {**choice, **answer, "logprobs": self._logprobs, "finish_reason": self.finish_reason}
             ],
         }
-        if self._usage or "usage" in whole:
-            whole["usage"] = self._usage
+        if self.usage or "usage" in whole:
+            whole["usage"] = self.usage
         return whole
 
     def partial(self) -> dict[str, str]:

@@ -147,6 +147,9 @@ class _Call:
     def explain(self, error: CompletionError) -> None:
         """Add to an error what its place of origin could not know."""
         error.partial = self.reader.partial()
+        error.usage = self.reader.usage()
+        error.first_content_ms = self.watch.first_content_ms
+        error.upstream_ms = self.watch.elapsed_ms
         if self.status is not None:
             upstream = error.upstream or UpstreamAnswer(self.status)
             error.upstream = replace(upstream, trace_id=self.trace_id)

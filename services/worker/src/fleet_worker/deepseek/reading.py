@@ -1,7 +1,7 @@
 """Reads the body of a 200: as a stream of events, or as one JSON document."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, cast
 
 from fleet_contracts.grammar import MAX_REPLY_BYTES, RequestType
 from fleet_worker.completion import CompletionError, Emit
@@ -32,6 +32,10 @@ class AnswerReader(Protocol):
         """The text that came, by field, whether or not the answer is whole."""
         ...
 
+    def usage(self) -> Json | None:
+        """What the call used, where the upstream has told it."""
+        ...
+
 
 class StreamedAnswer:
     """Reads an event stream and emits each delta as soon as it is there."""
@@ -54,6 +58,10 @@ class StreamedAnswer:
     def partial(self) -> dict[str, str]:
         """As the protocol says."""
         return self._assembly.partial()
+
+    def usage(self) -> Json | None:
+        """As the protocol says."""
+        return self._assembly.usage
 
     def _take(self, piece: bytes) -> bool:
         heard = False
@@ -110,6 +118,11 @@ class WholeAnswer:
     def partial(self) -> dict[str, str]:
         """As the protocol says."""
         return texts_of(self._document)
+
+    def usage(self) -> Json | None:
+        """As the protocol says."""
+        usage = self._document.get("usage")
+        return cast("Json", usage) if isinstance(usage, dict) else None
 
 
 def _chunk(data: bytes) -> Json:

@@ -29,7 +29,9 @@ def check(answer: Json, request: Request) -> None:
     if finish_reason not in _FINISHED:
         raise interrupted(f"ended with {_described(finish_reason)}")
     if finish_reason == "stop" and _wants_json(request) and not texts_of(answer).get("content", "").strip():
-        raise interrupted("is blank where JSON was asked for (say json in the prompt, and give an example)")
+        blank = interrupted("is blank where JSON was asked for (say json in the prompt, and give an example)")
+        blank.blames_upstream = False
+        raise blank
 
 
 def texts_of(answer: Json) -> dict[str, str]:

@@ -8,6 +8,7 @@ from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import DEFAULT_TENANT, MAX_CORRELATION_ID_BYTES, is_tenant, lane_and_tenant
 from fleet_contracts.topology import REPLY_PREFIX
 from fleet_worker.delivery import Delivery, RefusedError, TenantRule
+from fleet_worker.door.resumed import is_resumed, own_message_id
 
 _MAX_NAME_BYTES = 255
 
@@ -20,7 +21,12 @@ def tenant_in_request_key(routing_key: str) -> str | None:
 def tenant_of(
     delivery: Delivery, rule: TenantRule, in_key: Callable[[str], str | None] = tenant_in_request_key
 ) -> str:
-    """Who asks: the user that the broker checked, else the header, else what `in_key` finds in the key."""
+    """Who asks: the user that the broker checked, else the header, else what `in_key` finds in the key.
+
+    A parked copy comes from the fleet, from where nobody else may write: its header says who asked.
+    """
+    if is_resumed(delivery):
+        return _checked_tenant(delivery.headers.get(names.TENANT), names.TENANT)
     user = delivery.user_id
     if user and user not in rule.trusted_users:
         return _checked_tenant(user, "user_id")
@@ -108,5 +114,5 @@ def count_of(delivery: Delivery, name: str) -> int | None:
 
 
 def message_id_of(delivery: Delivery) -> str:
-    """The id of this publish; one made from the body where the sender gave none."""
-    return readable(delivery.message_id) or hashlib.sha256(delivery.body).hexdigest()[:16]
+    """The id of the sender's publish; one made from the body where the sender gave none."""
+    return readable(own_message_id(delivery)) or hashlib.sha256(delivery.body).hexdigest()[:16]

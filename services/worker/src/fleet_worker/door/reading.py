@@ -29,7 +29,8 @@ from fleet_worker.door.identity import (
     tenant_of,
     usable_reply_to,
 )
-from fleet_worker.request import Refusal, Request
+from fleet_worker.door.resumed import parked_until_ms_of, published_ms_of
+from fleet_worker.request import Published, Refusal, Request
 
 _BODIES: dict[RequestType, type[ChatRequest] | type[FimRequest]] = {
     RequestType.CHAT: ChatRequest,
@@ -72,6 +73,7 @@ def _request(delivery: Delivery, tenant: str, rule: TenantRule, now_ms: int) -> 
     _refuse_unserved(delivery)
     body = _body(delivery)
     model, stream = _check_fields(kind, body)
+    published_ms = published_ms_of(delivery)
     return Request(
         correlation_id=correlation_id,
         tenant=tenant,
@@ -88,8 +90,10 @@ def _request(delivery: Delivery, tenant: str, rule: TenantRule, now_ms: int) -> 
         waiting=_flag(delivery, names.WAITING),
         on_break=_on_break(delivery),
         deadline_ms=count_of(delivery, names.DEADLINE_MS),
-        queued_ms=max(0, now_ms - delivery.published_ms) if delivery.published_ms else 0,
+        queued_ms=0 if published_ms is None else max(0, now_ms - published_ms),
         deliveries=delivery.deliveries,
+        published=Published(body=delivery.body, headers=delivery.headers, at_ms=published_ms),
+        parked_until_ms=parked_until_ms_of(delivery),
     )
 
 

@@ -1,0 +1,58 @@
+"""The seams of what may have to wait: an upstream that can't be called now, and a place to wait in."""
+
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Protocol
+
+from fleet_worker.completion import CompletionError
+from fleet_worker.ports import Completions
+from fleet_worker.postponed import PostponedError
+from fleet_worker.request import Request
+
+
+class Upstream(Protocol):
+    """Lets calls through while calling makes sense, and learns from how each ended."""
+
+    def admitted(self, request: Request) -> AbstractAsyncContextManager[Completions]:
+        """The way to make one call, for the length of a block; its end is noted.
+
+        Raises:
+            PostponedError: on entering: no call makes sense now, for any worker.
+        """
+        ...
+
+    def postpones(self, error: CompletionError) -> PostponedError | None:
+        """How a request is put aside whose call ended in `error`; None where it is not."""
+        ...
+
+    async def may_repeat(self, request: Request, error: CompletionError) -> bool:
+        """Whether the fleet can afford to call again after `error`; a yes is taken from its budget."""
+        ...
+
+
+class ParkingLot(Protocol):
+    """Where requests wait that can't go on now."""
+
+    def check_due(self, request: Request) -> None:
+        """Let a request pass whose wait is over, or whose deadline is.
+
+        Raises:
+            PostponedError: it waits on.
+        """
+        ...
+
+    def in_time(self, request: Request) -> AbstractContextManager[None]:
+        """Work that may be put aside; where it would come back too late, the request fails instead, now.
+
+        Raises:
+            PostponedError: the request has the time.
+            CompletionError: it has not.
+        """
+        ...
+
+    async def park(self, request: Request, postponed: PostponedError) -> None:
+        """Put a request aside; when this returns, its delivery may be acknowledged.
+
+        Raises:
+            UndeliveredError: nobody took it.
+        """
+        ...

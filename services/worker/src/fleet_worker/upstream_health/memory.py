@@ -1,0 +1,96 @@
+"""The record of the upstream's health in the memory of one process."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from fleet_chassis.clock import Clock
+from fleet_worker.upstream_health.circuit import Circuit
+from fleet_worker.upstream_health.policy import HealthPolicy
+from fleet_worker.upstream_health.record import Admission, Change, Go, Look, Wait
+from fleet_worker.upstream_health.signs import Sign
+
+MAX_MODELS = 1000
+MAX_CALLS = 10_000
+
+
+@dataclass(slots=True)
+class _Model:
+    circuit: Circuit
+    ends: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=MAX_CALLS))
+    """When calls ended, and whether they failed."""
+
+
+class MemoryHealth:
+    """Serves one worker: what it learns nobody else knows."""
+
+    def __init__(self, policy: HealthPolicy, clock: Clock) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._account = Circuit(policy.look_s, policy.longest_look_s, policy.probe_s)
+        self._models: dict[str, _Model] = {}
+        self._tokens = policy.budget
+
+    async def admit(self, model: str, call: str, *, past_account: bool = False) -> Admission:
+        """Whether a call of `model` makes sense now."""
+        now = self._clock.monotonic()
+        if not past_account:
+            match self._account.admits(call, now):
+                case Wait() as wait:
+                    return wait
+                case True:
+                    return Look(self._account.code, now - (self._account.since or now))
+                case _:
+                    pass
+        verdict = self._model(model).circuit.admits(call, now)
+        return verdict if isinstance(verdict, Wait) else Go(probe=verdict)
+
+    async def report(self, model: str, call: str, sign: Sign, *, probe: bool, credit: int) -> Change:
+        """Note how a call ended."""
+        now, known = self._clock.monotonic(), self._model(model)
+        if probe:
+            well = None if sign is Sign.NONE else sign is Sign.WELL
+            return known.circuit.probed(call, now, well=well)
+        if sign is Sign.NONE or not known.circuit.closed:
+            return Change.NOTHING
+        self._tokens = min(self._policy.budget, self._tokens + credit)
+        known.ends.append((now, sign is Sign.ILL))
+        while known.ends[0][0] < now - self._policy.window_s:
+            known.ends.popleft()
+        return self._judge(known, now)
+
+    async def pause(self, call: str, code: str) -> bool:
+        """Pause the account; a refusal of a call made before the pause changes nothing."""
+        now = self._clock.monotonic()
+        if self._account.closed or self._account.probe == call:
+            return self._account.open(now, code) is Change.OPENED
+        return False
+
+    async def heal(self) -> bool:
+        """End the account's pause."""
+        was_paused = not self._account.closed
+        self._account.close()
+        return was_paused
+
+    async def spend(self, call: str, cost: int) -> bool:
+        """Take `cost` from the retry budget, if it holds so much."""
+        del call
+        if self._tokens < cost:
+            return False
+        self._tokens -= cost
+        return True
+
+    def _judge(self, known: _Model, now: float) -> Change:
+        calls = len(known.ends)
+        failures = sum(failed for _, failed in known.ends)
+        if calls < self._policy.min_calls or failures < self._policy.rate * calls:
+            return Change.NOTHING
+        known.ends.clear()
+        return known.circuit.open(now)
+
+    def _model(self, model: str) -> _Model:
+        # Callers choose model names; past the bound, strange names share one breaker.
+        name = model if model in self._models or len(self._models) < MAX_MODELS else ""
+        if name not in self._models:
+            policy = self._policy
+            self._models[name] = _Model(Circuit(policy.open_s, policy.longest_open_s, policy.probe_s))
+        return self._models[name]

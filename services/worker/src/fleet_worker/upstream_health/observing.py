@@ -1,0 +1,56 @@
+"""What operators see of the upstream's health: bounded labels, one line for one change."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from fleet_chassis.logging import Log
+from fleet_worker.postponed import Reason
+
+
+class HealthObserver:
+    """Counts and logs what breaker, account pause and retry budget decide."""
+
+    def __init__(self, registry: CollectorRegistry, log: Log) -> None:
+        self._log = log
+        self._breaker = Counter(
+            "fleet_breaker_changes",
+            "Breakers that opened or closed, noted once for the fleet",
+            ["change"],
+            registry=registry,
+        )
+        self._postponed = Counter(
+            "fleet_calls_postponed", "Upstream calls not made", ["reason"], registry=registry
+        )
+        self._retries = Counter(
+            "fleet_retries", "Repetitions asked of the retry budget", ["granted"], registry=registry
+        )
+        self._paused = Gauge(
+            "fleet_account_paused",
+            "1 while DeepSeek refuses the account: page a person",
+            ["code"],
+            registry=registry,
+        )
+
+    def breaker_changed(self, model: str, change: str) -> None:
+        """A model's breaker opened or closed, for the whole fleet."""
+        self._breaker.labels(change).inc()
+        self._log.warning("breaker changed", model=model, change=change)
+
+    def postponed(self, reason: Reason) -> None:
+        """A call was not made, for it makes no sense now."""
+        self._postponed.labels(reason).inc()
+
+    def asked_to_repeat(self, *, granted: bool) -> None:
+        """The retry budget was asked for a repetition."""
+        self._retries.labels(str(granted).lower()).inc()
+
+    def account_paused(self, code: str, *, first: bool) -> None:
+        """DeepSeek refuses the account; only the first to learn of it tells the log."""
+        self._paused.labels(code).set(1)
+        if first:
+            self._log.error("account paused: no request is failed, a person must act", code=code)
+
+    def account_well(self, *, first: bool) -> None:
+        """DeepSeek serves the account."""
+        self._paused.clear()
+        if first:
+            self._log.warning("account well again: parked requests go on")

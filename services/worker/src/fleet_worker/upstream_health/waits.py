@@ -1,0 +1,18 @@
+"""Pure: how long a request is put aside while its upstream is in trouble."""
+
+LONGEST_S = 120.0
+_SHARE_OF_DOWN = 0.25
+
+
+def wait_s(left_s: float, down_s: float, spread: float) -> float:
+    """Seconds to wait: until somebody tries again, and longer the longer the trouble has lasted.
+
+    Long trouble ends late as seen from one request, and looking often would only turn the rungs over. So a
+    quarter of what it has lasted is waited, two minutes at most.
+
+    Args:
+        left_s: seconds until somebody tries again.
+        down_s: seconds since the trouble began.
+        spread: seconds by which this one comes later, for not all shall come back at once.
+    """
+    return max(left_s, min(LONGEST_S, down_s * _SHARE_OF_DOWN)) + spread

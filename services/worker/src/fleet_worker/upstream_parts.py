@@ -1,0 +1,81 @@
+"""Builds the worker's way to its upstream: DeepSeek's client, and the guard before it."""
+
+import random
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fleet_chassis.clock import Clock
+from fleet_chassis.settings import SettingsError
+from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
+from fleet_worker.deepseek.probe import probing
+from fleet_worker.settings import WorkerSettings
+from fleet_worker.shared_store import SharedStore
+from fleet_worker.upstream_health import Account, Guard, HealthPolicy, MemoryHealth, StoreHealth
+from fleet_worker.upstream_health.observing import HealthObserver
+from fleet_worker.upstream_health.record import HealthRecord
+
+LOOK_TIMEOUT_S = 10.0
+
+
+@asynccontextmanager
+async def open_upstream(
+    settings: WorkerSettings, clock: Clock, observer: HealthObserver, store: SharedStore | None
+) -> AsyncGenerator[Guard]:
+    """The guarded upstream, its health known to all who share `store`; leaving closes its connections.
+
+    Raises:
+        SettingsError: it can't be called as the settings say.
+    """
+    try:
+        endpoints = Endpoints(settings.deepseek_base_url, settings.deepseek_beta_url)
+        key = settings.deepseek_api_key.get_secret_value()
+        deepseek = DeepSeek.open(endpoints, key, _clocks(settings), clock)
+    except ValueError as error:
+        raise SettingsError(f"The upstream can't be called: {error}.") from error
+    policy = _policy(settings)
+    async with probing(endpoints, key, clock, LOOK_TIMEOUT_S) as probe:
+        guard = Guard(
+            deepseek,
+            _health(settings, policy, clock, store),
+            Account(probe),
+            policy,
+            random.Random(),
+            lambda: secrets.token_hex(8),
+            observer,
+        )
+        try:
+            yield guard
+        finally:
+            await guard.aclose()
+            await deepseek.aclose()
+
+
+def _health(
+    settings: WorkerSettings, policy: HealthPolicy, clock: Clock, store: SharedStore | None
+) -> HealthRecord:
+    if store is None:
+        return MemoryHealth(policy, clock)
+    return StoreHealth(store, settings.namespace, settings.account, policy)
+
+
+def _clocks(settings: WorkerSettings) -> Clocks:
+    return Clocks(
+        connect_s=settings.connect_timeout_s,
+        headers_s=settings.headers_timeout_s,
+        first_content_s=settings.first_content_timeout_s,
+        gap_s=settings.content_gap_timeout_s,
+        total_s=settings.total_timeout_s,
+    )
+
+
+def _policy(settings: WorkerSettings) -> HealthPolicy:
+    return HealthPolicy(
+        window_s=settings.breaker_window_s,
+        min_calls=settings.breaker_min_calls,
+        rate=settings.breaker_rate,
+        open_s=settings.breaker_open_s,
+        look_s=settings.account_look_s,
+        held_s=settings.retry_held_s,
+        budget=settings.retry_budget,
+    )
