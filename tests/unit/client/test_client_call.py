@@ -20,7 +20,7 @@ CID = "c-1"
 def a_call(*, timeout_s: float = 60.0, grace_s: float = 0.0, capacity: int = 100) -> Call:
     numbers = count(1)
     return Call(
-        Request(CID, RequestType.CHAT, b"{}", "interactive.default", {}, timeout_s),
+        Request(CID, "default", 0, RequestType.CHAT, b"{}", "interactive.default", {}, timeout_s),
         now=asyncio.get_running_loop().time(),
         grace_s=grace_s,
         capacity=capacity,

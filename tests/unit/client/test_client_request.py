@@ -7,7 +7,8 @@ import orjson
 import pytest
 
 from fleet_client.errors import InvalidRequest, TooLarge
-from fleet_client.request import Request, Terms, build, chat_fields
+from fleet_client.request import Request, build, chat_fields
+from fleet_client.terms import Terms
 from fleet_contracts import ChatRequest, Lane, RequestType
 
 NOW_MS = 1_795_000_000_000
@@ -16,7 +17,7 @@ NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
 
 def a_request(fields: dict[str, Any] | None = None, **terms: Any) -> Request:
     chosen: dict[str, Any] = {"id": "c-1", "tenant": "billing", "timeout_s": 60.0, **terms}
-    body = chat_fields("hello", "deepseek-flash", thinking=None, stream=False) | (fields or {})
+    body = chat_fields("hello", "deepseek-flash", None, fields or {}, stream=False)
     return build(RequestType.CHAT, body, Terms(**chosen), NOW_MS)
 
 
@@ -27,7 +28,7 @@ def test_a_text_becomes_one_user_message() -> None:
 
 def test_messages_are_sent_as_they_are() -> None:
     messages = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hello"}]
-    assert chat_fields(messages, "m", thinking=None, stream=False)["messages"] == messages
+    assert chat_fields(messages, "m", None, {}, stream=False)["messages"] == messages
 
 
 @pytest.mark.parametrize(
@@ -39,11 +40,11 @@ def test_messages_are_sent_as_they_are() -> None:
     ],
 )
 def test_thinking_is_spelt_as_deepseek_wants_it(given: Any, sent: dict[str, str]) -> None:
-    assert chat_fields("x", "m", thinking=given, stream=False)["thinking"] == sent
+    assert chat_fields("x", "m", given, {}, stream=False)["thinking"] == sent
 
 
 def test_a_streamed_request_says_so() -> None:
-    assert chat_fields("x", "m", thinking=None, stream=True)["stream"] is True
+    assert chat_fields("x", "m", None, {}, stream=True)["stream"] is True
 
 
 def test_what_is_built_is_what_the_contract_asks_for() -> None:
@@ -56,12 +57,12 @@ def test_what_is_built_is_what_the_contract_asks_for() -> None:
 def test_the_deadline_header_is_the_calls_own_time() -> None:
     request = a_request(timeout_s=1.5)
     assert request.headers["fleet-deadline-ms"] == NOW_MS + 1500
-    assert request.timeout_s == 1.5
+    assert request.time_s == 1.5
 
 
 def test_the_earlier_of_timeout_and_deadline_counts() -> None:
-    assert a_request(deadline=NOW + timedelta(seconds=10)).timeout_s == pytest.approx(10)
-    assert a_request(deadline=NOW + timedelta(seconds=100)).timeout_s == pytest.approx(60)
+    assert a_request(deadline=NOW + timedelta(seconds=10)).time_s == pytest.approx(10)
+    assert a_request(deadline=NOW + timedelta(seconds=100)).time_s == pytest.approx(60)
 
 
 def test_lane_and_tenant_are_in_the_routing_key_and_the_header() -> None:
@@ -103,4 +104,4 @@ def test_what_is_no_json_is_told_without_showing_it() -> None:
 
 def test_a_request_over_8_mib_is_told_here() -> None:
     with pytest.raises(TooLarge):
-        a_request({"messages": [{"role": "user", "content": "x" * (8 * 1024 * 1024)}]})
+        a_request({"stop": "x" * (8 * 1024 * 1024)})

@@ -23,6 +23,7 @@ from fleet_client.errors import (
     ReplyRefused,
     TooLarge,
     Unauthorized,
+    UnexpectedAnswer,
     Unroutable,
     UpstreamInterrupted,
     UpstreamTimeout,
@@ -40,6 +41,7 @@ from fleet_client.events import (
     Waiting,
 )
 from fleet_client.fleet import Fleet
+from fleet_client.outcome import Outcome
 from fleet_contracts import Cost, ErrorCode, Lane, OnBreak, Partial, Timings, UpstreamError, Usage
 from fleet_contracts.completion import ToolCall
 
@@ -68,6 +70,7 @@ __all__ = [
     "NoReply",
     "NotDelivered",
     "OnBreak",
+    "Outcome",
     "Overloaded",
     "Partial",
     "Piece",
@@ -82,6 +85,7 @@ __all__ = [
     "ToolCall",
     "ToolCallDelta",
     "Unauthorized",
+    "UnexpectedAnswer",
     "Unroutable",
     "UpstreamError",
     "UpstreamInterrupted",

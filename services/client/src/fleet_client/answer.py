@@ -1,8 +1,10 @@
 """What a call returns."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
+from fleet_client.errors import Internal
 from fleet_contracts import Cost, Result, TextCompletion, Timings, Usage
 from fleet_contracts.completion import ToolCall
 
@@ -56,6 +58,23 @@ def answer_from(result: Result, response: dict[str, Any], correlation_id: str) -
         attempts=result.attempts,
         degraded=result.degraded,
         response=response,
+    )
+
+
+def is_intact(digests: dict[str, str], answer: Answer) -> bool:
+    """Whether the answer has the digests that the fleet sent with it."""
+    fields = {"content": answer.text, "text": answer.text, "reasoning_content": answer.reasoning}
+    return all(
+        sha256(text.encode()).hexdigest() == digests[name] for name, text in fields.items() if name in digests
+    )
+
+
+def torn(answer: Answer) -> Internal:
+    """The error that stands in for an answer that is not intact."""
+    return Internal(
+        "The answer does not match its own digest, so it was changed on its way. Ask again.",
+        correlation_id=answer.id,
+        attempts=answer.attempts,
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 from fleet_client.errors import FleetError, NoReply
 from fleet_client.events import Event
@@ -27,15 +28,22 @@ class Call:
         self, request: Request, *, now: float, grace_s: float, capacity: int, word: Callable[[], str]
     ) -> None:
         self.request = request
-        self.deadline = now + request.timeout_s
+        self.deadline = now + (inf if request.time_s is None else request.time_s)
         self._patience_ends = self.deadline + grace_s
-        self._inbox = Inbox(request.id)
+        self._inbox = Inbox(request.id, retry=request.retry)
         self.mailbox = Mailbox(capacity)
         self._word = word
         self._on_end: list[Callable[[], object]] = []
+        self._is_sent = False
+
+    @property
+    def is_wanted_no_more(self) -> bool:
+        """Whether its reader left while the fleet may still be at work on it."""
+        return self._is_sent and not self._inbox.ended
 
     def next_message_id(self) -> str:
         """A random ID for one publish of the request; a refusal of that publish then ends the call."""
+        self._is_sent = True
         message_id = self._word()
         self._inbox.published(message_id)
         return message_id
@@ -78,7 +86,7 @@ class Call:
 
     def _no_reply(self) -> NoReply:
         return NoReply(
-            f"The fleet sent nothing final within {self.request.timeout_s:g} s. It stops by itself; ask "
-            "again with more time, or look whether its workers run.",
+            f"The fleet sent nothing final within {self.request.time_s:g} s. It was told to stop; ask again "
+            "with more time, or look whether its workers run.",
             correlation_id=self.request.id,
         )

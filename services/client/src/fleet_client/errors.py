@@ -4,9 +4,12 @@ The text of an error says what to do next and never holds a prompt or an answer.
 """
 # ruff: noqa: N818 -- read in place (`except fleet_client.RateLimited`) the names already say that they are errors
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fleet_contracts import EXPLANATIONS, ErrorCode, Failure, Partial, UpstreamError
+
+if TYPE_CHECKING:
+    from fleet_client.answer import Answer
 
 
 class FleetError(Exception):
@@ -178,6 +181,18 @@ class Internal(FleetError):
     """The fleet failed in a way it has no word for."""
 
     code = ErrorCode.INTERNAL
+
+
+class UnexpectedAnswer(Internal):
+    """The model answered, but not in the form that was asked for.
+
+    Attributes:
+        answer: what it answered, with its text, usage and cost.
+    """
+
+    def __init__(self, message: str, *, answer: "Answer | None" = None, **known: Any) -> None:
+        super().__init__(message, **known)
+        self.answer = answer
 
 
 CLASSES: dict[ErrorCode, type[FleetError]] = {

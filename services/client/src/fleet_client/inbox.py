@@ -4,12 +4,12 @@ Pure: no clock, no socket. Replies may come twice, out of order or not at all, a
 given up; what is shown since the last `Restarted` always joins to the answer.
 """
 
+import re
 from collections import deque
-from hashlib import sha256
 
 import fleet_contracts as wire
-from fleet_client.answer import Answer, answer_from
-from fleet_client.errors import FleetError, Internal, error_from
+from fleet_client.answer import Answer, answer_from, is_intact, torn
+from fleet_client.errors import FleetError, error_from
 from fleet_client.events import (
     CHUNKS_LOST,
     NEW_ATTEMPT,
@@ -22,12 +22,13 @@ from fleet_client.events import (
 )
 from fleet_client.reading import Received
 from fleet_client.shown import Shown, pieces, whole
-from fleet_contracts.reply import refused_id
+from fleet_contracts.reply import id_base, refused_id
 
 Item = Event | FleetError
 
 _REORDER_WINDOW = 64
 _REMEMBERED = 64
+_ANOTHER_ASKING = re.compile(r"(~[0-9]+)?:")
 
 
 class Inbox:
@@ -35,12 +36,14 @@ class Inbox:
 
     Args:
         correlation_id: the request.
+        retry: which asking of it: late replies to another one are not for this reader.
         window: how many chunks wait for a missing one before it counts as lost.
     """
 
-    def __init__(self, correlation_id: str, *, window: int = _REORDER_WINDOW) -> None:
+    def __init__(self, correlation_id: str, *, retry: int = 0, window: int = _REORDER_WINDOW) -> None:
         self.ended = False
         self._correlation_id = correlation_id
+        self._base = id_base(correlation_id, retry)
         self._window = window
         self._refusals: set[str] = set()
         self._seen: deque[str] = deque(maxlen=_REMEMBERED)
@@ -51,7 +54,7 @@ class Inbox:
 
     def published(self, message_id: str) -> None:
         """Count a refusal of this publish as the request's end."""
-        self._refusals.add(refused_id(self._correlation_id, message_id))
+        self._refusals.add(refused_id(self._base, message_id))
 
     def skip(self) -> None:
         """Show no more chunks of this attempt: its reader is too slow. The result brings what is missing."""
@@ -60,7 +63,7 @@ class Inbox:
 
     def take(self, received: Received) -> list[Item]:
         """What to show now. An error or `Finished` is the last thing, and comes once."""
-        return [] if self.ended else self._take(received)
+        return [] if self.ended or self._is_of_another_asking(received.reply.id) else self._take(received)
 
     def _take(self, received: Received) -> list[Item]:
         match received.reply:
@@ -96,8 +99,8 @@ class Inbox:
         return [Restarted(restarted.attempt, restarted.reason)]
 
     def _take_result(self, result: wire.Result, answer: Answer) -> list[Item]:
-        if not _is_intact(result.digests, answer):
-            return [_torn(answer)]
+        if not is_intact(result.digests, answer):
+            return [torn(answer)]
         same_attempt = result.attempt == self._attempt or not self._shown
         lacking = self._shown.lacking(answer) if same_attempt else None
         if lacking is None:
@@ -105,7 +108,7 @@ class Inbox:
         return [*lacking, Finished(answer)]
 
     def _take_failure(self, failure: wire.Failure) -> list[Item]:
-        is_refusal = failure.id.startswith(refused_id(self._correlation_id, ""))
+        is_refusal = failure.id.startswith(refused_id(self._base, ""))
         if is_refusal and failure.id not in self._refusals:
             return []
         return self._end([error_from(failure, self._correlation_id)])
@@ -146,6 +149,13 @@ class Inbox:
             self._shown.add(piece)
         return found
 
+    def _is_of_another_asking(self, fleet_id: str) -> bool:
+        # Replies of all askings under one correlation ID come to one queue; their ids tell them apart.
+        if fleet_id.startswith(f"{self._base}:"):
+            return False
+        rest = fleet_id.removeprefix(self._correlation_id)
+        return rest != fleet_id and _ANOTHER_ASKING.match(rest) is not None
+
     def _is_new(self, fleet_id: str) -> bool:
         if fleet_id in self._seen:
             return False
@@ -157,18 +167,3 @@ def _run_of(fleet_id: str) -> str:
     # `<correlation id>:<run>:<attempt>:<seq>`; the correlation ID may hold colons of its own.
     parts = fleet_id.rsplit(":", 3)
     return parts[1] if len(parts) == 4 else fleet_id  # noqa: PLR2004 -- the four parts above
-
-
-def _is_intact(digests: dict[str, str], answer: Answer) -> bool:
-    fields = {"content": answer.text, "text": answer.text, "reasoning_content": answer.reasoning}
-    return all(
-        sha256(text.encode()).hexdigest() == digests[name] for name, text in fields.items() if name in digests
-    )
-
-
-def _torn(answer: Answer) -> FleetError:
-    return Internal(
-        "The answer does not match its own digest, so it was changed on its way. Ask again.",
-        correlation_id=answer.id,
-        attempts=answer.attempts,
-    )

@@ -2,54 +2,83 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from fleet_client.errors import InvalidRequest, TooLarge
-from fleet_contracts import Lane, OnBreak, RequestType, headers
-from fleet_contracts.grammar import MAX_CORRELATION_ID_BYTES, MAX_REQUEST_BYTES, is_tenant, request_key
+from fleet_client.terms import Terms
+from fleet_contracts import RequestType, headers
+from fleet_contracts.grammar import MAX_REQUEST_BYTES
+from fleet_contracts.reply import id_base
 
 Message = Mapping[str, Any]
 Prompt = str | Sequence[Message]
-LaneName = Lane | Literal["interactive", "batch"]
-OnBreakName = OnBreak | Literal["restart", "continue", "fail"]
 Fields = dict[str, Any]
+
+_OWN_ARGUMENTS = frozenset({"messages", "stream"})
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, ready to be published as often as it takes."""
+    """One request, ready to be published as often as it takes.
+
+    Attributes:
+        time_s: seconds until nobody wants its answer; None where it is wanted however late.
+    """
 
     id: str
+    tenant: str
+    retry: int
     type: RequestType
     body: bytes = field(repr=False)
     routing_key: str
     headers: dict[str, Any]
-    timeout_s: float
+    time_s: float | None
+
+    @property
+    def id_base(self) -> str:
+        """What the `fleet-id` of every reply to it starts with, before the first colon of its own."""
+        return id_base(self.id, self.retry)
+
+    @property
+    def identity_headers(self) -> dict[str, Any]:
+        """Those headers that say, with the correlation ID, which request it is."""
+        return {
+            name: value for name, value in self.headers.items() if name in {headers.TENANT, headers.RETRY}
+        }
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a call asks of the fleet, besides its body."""
+def chat_fields(
+    prompt: Prompt,
+    model: str,
+    thinking: bool | Message | None,  # noqa: FBT001 -- the caller's own word, passed by name there
+    fields: Fields,
+    *,
+    stream: bool,
+) -> Fields:
+    """The body of a chat; a `str` is one user message.
 
-    id: str
-    tenant: str
-    timeout_s: float
-    lane: LaneName = Lane.INTERACTIVE
-    deadline: datetime | None = None
-    waiting: bool = False
-    on_break: OnBreakName | None = None
-
-
-def chat_fields(prompt: Prompt, model: str, *, thinking: bool | Message | None, stream: bool) -> Fields:
-    """The part of a chat's body that has arguments of its own; a `str` is one user message."""
+    Raises:
+        InvalidRequest: a field has an argument of its own.
+    """
+    refuse_own_arguments(fields)
     messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-    fields: Fields = {"model": model, "messages": messages}
+    body: Fields = {**fields, "model": model, "messages": messages}
     if thinking is not None:
-        fields["thinking"] = _thinking(thinking)
-    return {**fields, "stream": True} if stream else fields
+        body["thinking"] = _thinking(thinking)
+    return {**body, "stream": True} if stream else body
+
+
+def fim_fields(prompt: str, suffix: str | None, model: str, fields: Fields) -> Fields:
+    """The body of a fill in the middle.
+
+    Raises:
+        InvalidRequest: a field has an argument of its own.
+    """
+    refuse_own_arguments(fields)
+    body: Fields = {**fields, "model": model, "prompt": prompt}
+    return body if suffix is None else {**body, "suffix": suffix}
 
 
 def build(kind: RequestType, fields: Fields, terms: Terms, now_ms: int) -> Request:
@@ -59,40 +88,39 @@ def build(kind: RequestType, fields: Fields, terms: Terms, now_ms: int) -> Reque
         InvalidRequest: the ID, tenant, lane or time is wrong, or a field is no JSON.
         TooLarge: the body is larger than 8 MiB.
     """
-    timeout_s = _time_left(terms, now_ms)
+    terms.check()
+    time_s = terms.time_left_s(now_ms)
+    deadline_ms = None if time_s is None else now_ms + int(time_s * 1000)
     return Request(
-        id=_checked_id(terms.id),
+        id=terms.id,
+        tenant=terms.tenant,
+        retry=terms.retry,
         type=kind,
         body=_encoded(fields, terms.id),
-        routing_key=_routing_key(terms),
-        headers=_headers(terms, now_ms + int(timeout_s * 1000)),
-        timeout_s=timeout_s,
+        routing_key=terms.routing_key,
+        headers=terms.headers(deadline_ms),
+        time_s=time_s,
     )
+
+
+def refuse_own_arguments(fields: Fields) -> None:
+    """Refuse what callers say in another way.
+
+    Raises:
+        InvalidRequest: `messages` or `stream` is among the fields.
+    """
+    taken = sorted(_OWN_ARGUMENTS & fields.keys())
+    if taken:
+        raise InvalidRequest(
+            f"{' and '.join(taken)} can't be passed as a field. Give the messages as the first argument; to "
+            "stream, use stream(...) or chat(..., stream=True)."
+        )
 
 
 def _thinking(thinking: bool | Message) -> Message:  # noqa: FBT001 -- the caller's own word, passed by name there
     if isinstance(thinking, bool):
         return {"type": "enabled" if thinking else "disabled"}
     return thinking
-
-
-def _time_left(terms: Terms, now_ms: int) -> float:
-    if terms.deadline is not None and terms.deadline.tzinfo is None:
-        raise InvalidRequest("deadline has no time zone. Use datetime.now(UTC) + timedelta(...).")
-    timeouts = [terms.timeout_s]
-    if terms.deadline is not None:
-        timeouts.append(terms.deadline.timestamp() - now_ms / 1000)
-    if min(timeouts) <= 0:
-        raise InvalidRequest(
-            "The call has no time left. Give a deadline in the future or a timeout_s above 0."
-        )
-    return min(timeouts)
-
-
-def _checked_id(correlation_id: str) -> str:
-    if 0 < len(correlation_id.encode()) <= MAX_CORRELATION_ID_BYTES:
-        return correlation_id
-    raise InvalidRequest(f"id must have 1 to {MAX_CORRELATION_ID_BYTES} bytes. Use a shorter one.")
 
 
 def _encoded(fields: Fields, correlation_id: str) -> bytes:
@@ -109,20 +137,3 @@ def _encoded(fields: Fields, correlation_id: str) -> bytes:
             correlation_id=correlation_id,
         )
     return body
-
-
-def _routing_key(terms: Terms) -> str:
-    if not is_tenant(terms.tenant):
-        raise InvalidRequest("tenant must be 1 to 64 letters, digits, underscores or hyphens.")
-    if terms.lane not in {lane.value for lane in Lane}:
-        raise InvalidRequest('There is no such lane. Use "interactive" or "batch".')
-    return request_key(Lane(terms.lane), terms.tenant)
-
-
-def _headers(terms: Terms, deadline_ms: int) -> dict[str, Any]:
-    found: dict[str, Any] = {headers.TENANT: terms.tenant, headers.DEADLINE_MS: deadline_ms}
-    if terms.waiting:
-        found[headers.WAITING] = True
-    if terms.on_break is not None:
-        found[headers.ON_BREAK] = str(terms.on_break)
-    return found

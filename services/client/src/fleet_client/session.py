@@ -1,29 +1,33 @@
-"""One client's time on the broker: publishes requests and hands each reply to the call it belongs to."""
+"""One client's time on the wire: publishes requests and hands each reply to the call it belongs to."""
 
 import asyncio
 import random
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlsplit
 
-from fleet_client.broker.publisher import Publisher
-from fleet_client.broker.replies import Replies
 from fleet_client.call import Call
 from fleet_client.errors import FleetClosed, FleetError, Internal, InvalidRequest
 from fleet_client.events import Event, Finished
+from fleet_client.following import Follower, Wish
+from fleet_client.outcome import Outcome
 from fleet_client.reading import read
 from fleet_client.request import Request
+from fleet_client.results import outcomes
 from fleet_client.tasks import Tasks
+from fleet_client.wire import MakeWire, Posting
 from fleet_contracts.grammar import is_tenant
-from fleet_contracts.topology import Queue, reply_queue
+
+_CANCEL_TIMEOUT_S = 10.0
+_LAST_CANCELS_S = 1.0
+_MOST_CANCELS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How a session behaves. Times are in seconds."""
 
-    url: str
     tenant: str
     connect_timeout_s: float
     grace_s: float
@@ -33,61 +37,63 @@ class Settings:
         """Refuse, in a sentence, what can't work.
 
         Raises:
-            ValueError: the URL or the tenant is malformed.
+            ValueError: the tenant is malformed.
         """
-        if not _is_amqp(self.url):
-            raise ValueError("url must look like amqp://user:password@host:5672/vhost (or amqps://...).")
         if not is_tenant(self.tenant):
             raise ValueError("tenant must be 1 to 64 letters, digits, underscores or hyphens.")
 
 
 class Session:
-    """Two connections, one reply queue, and the calls under way.
+    """The calls under way, and the wire that they share.
 
     Args:
-        settings: where the broker is, and the bounds.
-        chance: random words and jitter.
+        settings: the bounds.
+        chance: random words.
+        make_wire: builds the wire.
     """
 
-    def __init__(self, settings: Settings, chance: random.Random) -> None:
+    def __init__(self, settings: Settings, chance: random.Random, make_wire: MakeWire) -> None:
         self._settings = settings
         self._chance = chance
         self._calls: dict[str, Call] = {}
+        self._followers: set[Follower] = set()
         self._asking = Tasks()
+        self._cancelling = Tasks()
         self._is_open = False
-        self.queue: Queue = reply_queue(settings.tenant, self.word())
-        self._replies = Replies(settings.url, self.queue, self._take, self._ask_all_again, chance)
-        self._publisher = Publisher(settings.url, settings.tenant, self.queue.name, chance)
+        self._wire = make_wire(self._take, self._ask_all_again)
 
     def word(self) -> str:
         """A random word."""
         return f"{self._chance.getrandbits(128):032x}"
 
     async def open(self) -> None:
-        """Connect and declare the reply queue.
+        """Connect.
 
         Raises:
             BrokerUnreachable: not within the time to connect.
         """
         try:
-            await self._replies.open(self._settings.connect_timeout_s)
-            await self._publisher.open(self._settings.connect_timeout_s)
+            await self._wire.open(self._settings.connect_timeout_s)
         except BaseException:
             await self.close()
             raise
         self._is_open = True
 
     async def close(self) -> None:
-        """End the calls under way with `FleetClosed`, delete the reply queue, disconnect."""
+        """End the calls under way and the followers with `FleetClosed`, and disconnect."""
         self._is_open = False
         for call in self._calls.values():
             call.fail(_closed(call.request.id))
+        for follower in self._followers:
+            follower.arrivals.end(_closed(None))
         await self._asking.stop()
-        await self._publisher.close()
-        await self._replies.close()
+        await self._cancelling.finish(_LAST_CANCELS_S)
+        await self._wire.close()
 
     async def events(self, request: Request) -> AsyncGenerator[Event]:
         """Publish the request and yield what comes back; the last event is `Finished`.
+
+        A reader that leaves before the end, or whose time is over, has the request cancelled.
 
         Raises:
             FleetError: the request ended without an answer.
@@ -100,7 +106,40 @@ class Session:
         finally:
             del self._calls[request.id]
             call.end()
+            if call.is_wanted_no_more:
+                self._cancel(request)
         yield event
+
+    async def submit(self, request: Request, timeout_s: float) -> None:
+        """Publish the request without waiting for its end, which comes to `deepseek.results` alone.
+
+        Raises:
+            NotDelivered: it was not confirmed within `timeout_s` seconds.
+        """
+        if not self._is_open:
+            raise _closed(request.id)
+        until = asyncio.get_running_loop().time() + timeout_s
+        await self._wire.publish(Posting(request, until, self.word, wants_replies=False))
+
+    async def outcomes(self, wish: Wish) -> AsyncGenerator[Outcome]:
+        """Follow `deepseek.results`; an outcome is acknowledged when the next one is asked for.
+
+        Raises:
+            FleetError: the queue could not be opened, or the session was closed.
+        """
+        wish.check()
+        if not self._is_open:
+            raise _closed(None)
+        follower = self._wire.follow(wish)
+        self._followers.add(follower)
+        try:
+            await follower.open(self._settings.connect_timeout_s)
+            async with aclosing(outcomes(follower)) as found:
+                async for outcome in found:
+                    yield outcome
+        finally:
+            self._followers.discard(follower)
+            await follower.close()
 
     def _begin(self, request: Request) -> Call:
         if not self._is_open:
@@ -120,13 +159,19 @@ class Session:
         return call
 
     def _ask(self, call: Call) -> None:
-        task = self._asking.start(self._publisher.publish(call), partial(_fail, call))
+        posting = Posting(call.request, call.deadline, call.next_message_id)
+        task = self._asking.start(self._wire.publish(posting), partial(_fail, call))
         call.on_end(task.cancel)
 
     def _ask_all_again(self) -> None:
         # Replies sent while the queue was gone are lost; the fleet repeats the stored ones to who asks again.
         for call in self._calls.values():
             self._ask(call)
+
+    def _cancel(self, request: Request) -> None:
+        # Best effort and in the background: whoever leaves must not wait for it.
+        if self._is_open and len(self._cancelling) < _MOST_CANCELS:
+            self._cancelling.start(self._wire.cancel(request, _CANCEL_TIMEOUT_S), _ignore)
 
     def _take(self, correlation_id: str | None, body: bytes) -> None:
         call = self._calls.get(correlation_id or "")
@@ -135,12 +180,8 @@ class Session:
             call.take(received)
 
 
-def _is_amqp(url: str) -> bool:
-    try:
-        where = urlsplit(url)
-        return where.scheme in {"amqp", "amqps"} and bool(where.hostname) and where.port != 0
-    except ValueError:
-        return False
+def _ignore(_: BaseException) -> None:
+    """The request ends at its own deadline then."""
 
 
 def _fail(call: Call, error: BaseException) -> None:
@@ -156,7 +197,7 @@ def _fail(call: Call, error: BaseException) -> None:
     call.fail(unexpected)
 
 
-def _closed(correlation_id: str) -> FleetClosed:
+def _closed(correlation_id: str | None) -> FleetClosed:
     return FleetClosed(
         "The Fleet is closed, so no reply can arrive through it. Ask inside `async with Fleet(...)`; the "
         "same id brings the answer of a request that was already published.",

@@ -27,6 +27,15 @@ class Tasks:
         task.add_done_callback(end)
         return task
 
+    def __len__(self) -> int:
+        return len(self._running)
+
+    async def finish(self, timeout_s: float) -> None:
+        """Let what runs come to its end for `timeout_s` seconds; then cancel it and wait for it."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout_s)
+        await self.stop()
+
     async def stop(self) -> None:
         """Cancel what runs and wait for it."""
         await stop(*self._running)

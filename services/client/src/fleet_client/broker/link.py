@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AuthenticationError, ProbableAuthenticationError
-from aiormq.exceptions import ChannelAccessRefused
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from fleet_client.broker.trouble import Trouble, as_trouble
 from fleet_client.errors import BrokerUnreachable
@@ -27,7 +27,13 @@ _CLOSE_TIMEOUT_S = 5.0
 _HEARTBEAT_S = 20
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
-_HOPELESS = (AuthenticationError, ProbableAuthenticationError, ChannelAccessRefused)
+_HOPELESS = (
+    AuthenticationError,
+    ProbableAuthenticationError,
+    ChannelAccessRefused,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+)
 
 Serve = Callable[[AbstractConnection, Callable[[], None]], Awaitable[None]]
 """Uses one connection until it breaks; calls its second argument once everything is open."""
@@ -112,11 +118,23 @@ class Link:
 
     def _unreachable(self) -> BrokerUnreachable:
         where = urlsplit(self._url)
+        cause = None if self.trouble is None else self.trouble.__cause__
         return BrokerUnreachable(
             f"No connection for {self._name} to the broker at {where.hostname}:{where.port or 5672}"
-            f"{where.path}: {self.trouble or 'no answer in time'}. Check the URL, that the broker runs, and "
-            "that the user may use the vhost and queues whose names start with deepseek.reply.",
+            f"{where.path}: {self.trouble or 'no answer in time'}. {_ADVICE.get(type(cause), _CHECK)}"
         )
+
+
+_CHECK = (
+    "Check the URL, that the broker runs, and that the user may use the vhost and queues whose names start "
+    "with deepseek.reply."
+)
+_ADVICE: dict[type[BaseException] | type[None], str] = {
+    ChannelNotFoundEntity: "An exchange is missing: apply the topology once (fleet topology apply).",
+    ChannelPreconditionFailed: "A queue of this name exists with other bounds: use those, or another name.",
+    ChannelAccessRefused: "The user has no right to it: grant what contracts/README.md lists, and to follow "
+    "results also to read deepseek.results.",
+}
 
 
 class Watch:

@@ -1,6 +1,7 @@
 """Publishes requests, each until the broker confirms it or the call's time is over."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
@@ -10,11 +11,15 @@ from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 from aiormq.exceptions import ChannelAccessRefused
 
+from fleet_client.broker.control import Control, is_hopeless
 from fleet_client.broker.link import Link, Watch
 from fleet_client.broker.trouble import Trouble, as_trouble
-from fleet_client.call import Call
 from fleet_client.errors import NotDelivered, Unroutable
+from fleet_client.request import Request
+from fleet_client.wire import Posting
 from fleet_contracts.topology import REQUESTS
+
+_log = logging.getLogger("fleet_client")
 
 _CONFIRM_TIMEOUT_S = 30.0
 _FIRST_PAUSE_S = 0.1
@@ -25,18 +30,18 @@ class Publisher:
     """The client's connection for requests, apart from the one for replies, so that neither blocks the other.
 
     Args:
-        url: the broker and vhost.
-        tenant: who asks. Where it is also the URL's user, the broker is asked to vouch for it (`user_id`).
+        url: the broker and vhost. Where its user is also a request's tenant, the broker is asked to vouch for
+            it (`user_id`).
         reply_to: the queue that replies go to.
         chance: spreads retries.
     """
 
-    def __init__(self, url: str, tenant: str, reply_to: str, chance: random.Random) -> None:
+    def __init__(self, url: str, reply_to: str, chance: random.Random) -> None:
         self._link = Link(url, "requests", self._serve, chance)
-        self._user_id = tenant if unquote(urlsplit(url).username or "") == tenant else None
+        self._user = unquote(urlsplit(url).username or "")
         self._reply_to = reply_to
         self._chance = chance
-        self._exchange: asyncio.Future[AbstractExchange] = asyncio.get_running_loop().create_future()
+        self._open: asyncio.Future[tuple[AbstractExchange, Control]] = _to_come()
 
     async def open(self, timeout_s: float) -> None:
         """Connect.
@@ -50,36 +55,54 @@ class Publisher:
         """Disconnect."""
         await self._link.close()
 
-    async def publish(self, call: Call) -> None:
+    async def publish(self, posting: Posting) -> None:
         """Publish until the broker confirms; every copy has the same correlation ID, so a second is harmless.
 
         Raises:
-            NotDelivered: the call's time was over first.
+            NotDelivered: the posting's time was over first.
             Unroutable: the broker has no place for requests.
         """
         last: Trouble | None = None
         try:
-            async with asyncio.timeout_at(call.deadline):
+            async with asyncio.timeout_at(posting.until):
                 pause_s = _FIRST_PAUSE_S
-                while last := await self._try_to_publish(call):
+                while last := await self._try_to_publish(posting):
                     await asyncio.sleep(pause_s * self._chance.uniform(0.5, 1.0))
                     pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
         except TimeoutError as error:
-            raise _not_delivered(call, last or self._link.trouble) from error
+            raise _not_delivered(posting.request, last or self._link.trouble) from error
 
-    async def _try_to_publish(self, call: Call) -> Trouble | None:
-        exchange = await asyncio.shield(self._exchange)
+    async def cancel(self, request: Request, timeout_s: float) -> None:
+        """Publish that nobody wants the answer any more; gives up in silence after `timeout_s` seconds."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not await self._try_to_cancel(request):  # noqa: ASYNC110 -- asks the broker each time
+                    await asyncio.sleep(_FIRST_PAUSE_S)
+        except TimeoutError:
+            _log.debug("A cancel was not delivered in time; the request ends at its deadline.")
+
+    async def _try_to_publish(self, posting: Posting) -> Trouble | None:
+        exchange, _ = await asyncio.shield(self._open)
+        message = self._message(posting)
         try:
             with as_trouble():
                 async with asyncio.timeout(_CONFIRM_TIMEOUT_S):
-                    await exchange.publish(self._message(call), call.request.routing_key, mandatory=True)
+                    await exchange.publish(message, posting.request.routing_key, mandatory=True)
         except Trouble as error:
-            _raise_if_unroutable(error, call)
+            _raise_if_unroutable(error, posting.request)
             return error
         return None
 
-    def _message(self, call: Call) -> Message:
-        request = call.request
+    async def _try_to_cancel(self, request: Request) -> bool:
+        _, control = await asyncio.shield(self._open)
+        try:
+            await control.cancel(request, self._vouched_for(request))
+        except Trouble as error:
+            return is_hopeless(error)
+        return True
+
+    def _message(self, posting: Posting) -> Message:
+        request = posting.request
         return Message(
             request.body,
             headers=request.headers,
@@ -87,11 +110,14 @@ class Publisher:
             delivery_mode=DeliveryMode.PERSISTENT,
             type=request.type,
             correlation_id=request.id,
-            reply_to=self._reply_to,
+            reply_to=self._reply_to if posting.wants_replies else None,
             # New for each publish: aiormq tells by it which of several copies the broker returned.
-            message_id=call.next_message_id(),
-            user_id=self._user_id,
+            message_id=posting.message_id(),
+            user_id=self._vouched_for(request),
         )
+
+    def _vouched_for(self, request: Request) -> str | None:
+        return self._user if self._user == request.tenant else None
 
     async def _serve(self, connection: AbstractConnection, opened: Callable[[], None]) -> None:
         watch = Watch()
@@ -99,12 +125,16 @@ class Publisher:
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             await watch.begin(connection, channel)
             exchange = await channel.get_exchange(REQUESTS, ensure=False)
-        self._exchange.set_result(exchange)
+        self._open.set_result((exchange, Control(connection)))
         opened()
         try:
             await watch.until_gone()
         finally:
-            self._exchange = asyncio.get_running_loop().create_future()
+            self._open = _to_come()
+
+
+def _to_come() -> asyncio.Future[tuple[AbstractExchange, Control]]:
+    return asyncio.get_running_loop().create_future()
 
 
 _ADVICE: dict[type[Exception], str] = {
@@ -114,17 +144,17 @@ _ADVICE: dict[type[Exception], str] = {
 }
 
 
-def _raise_if_unroutable(error: Trouble, call: Call) -> None:
+def _raise_if_unroutable(error: Trouble, request: Request) -> None:
     for kind, advice in _ADVICE.items():
         if isinstance(error.__cause__, kind):
-            raise Unroutable(advice, correlation_id=call.request.id) from error
+            raise Unroutable(advice, correlation_id=request.id) from error
 
 
-def _not_delivered(call: Call, last: Exception | None) -> NotDelivered:
+def _not_delivered(request: Request, last: Exception | None) -> NotDelivered:
     full = last is not None and isinstance(last.__cause__, DeliveryError)
     why = "its queue is full" if full else f"the last trouble was: {last or 'no answer'}"
     return NotDelivered(
-        f"The broker did not confirm the request within {call.request.timeout_s:g} s; {why}. Ask again later "
-        "with the same id, so that it can't be done twice.",
-        correlation_id=call.request.id,
+        f"The broker did not confirm the request in the time it had; {why}. Ask again later with the same "
+        "id, so that it can't be done twice.",
+        correlation_id=request.id,
     )
