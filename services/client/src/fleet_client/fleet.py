@@ -3,16 +3,15 @@
 import random
 from collections.abc import Callable
 
-from fleet_client.asking import Asking
 from fleet_client.broker.wire import BrokerWire, check_url
-from fleet_client.leaving import Leaving
+from fleet_client.face import Face
 from fleet_client.opening import DEFAULT_TIMEOUT_S, system_now_ms
 from fleet_client.session import Settings
 from fleet_client.wire import Take, Wire
 from fleet_contracts.grammar import DEFAULT_TENANT
 
 
-class Fleet(Asking, Leaving):
+class Fleet(Face):
     """A client of the fleet, for as many calls at once as you like. Use it with `async with`.
 
     While it is open it holds two connections and one reply queue, and gets over a broker's restart by itself:

@@ -1,0 +1,8 @@
+"""All that a client can do, whatever carries its messages."""
+
+from fleet_client.asking import Asking
+from fleet_client.leaving import Leaving
+
+
+class Face(Asking, Leaving):
+    """What `Fleet` and `FakeFleet` have in common: everything but their wire."""

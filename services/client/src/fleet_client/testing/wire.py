@@ -1,0 +1,107 @@
+"""The wire of a fake fleet: what is published is answered by the script, in this very event loop."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, NoReturn
+
+import orjson
+
+from fleet_client.errors import FleetError
+from fleet_client.following import Follower, Wish
+from fleet_client.request import Request
+from fleet_client.tasks import Tasks
+from fleet_client.testing.memory import Key, Memory, key_of
+from fleet_client.testing.queues import MemoryFollower
+from fleet_client.testing.recorded import asked_from
+from fleet_client.testing.replies import refusal_of, replies_of
+from fleet_client.testing.script import Fails, Says
+from fleet_client.wire import Posting, Take
+from fleet_contracts import ErrorCode
+from fleet_contracts.grammar import results_key
+
+
+class MemoryWire:
+    """One session of a fake fleet.
+
+    Args:
+        memory: the fleet.
+        take: gets each reply.
+    """
+
+    def __init__(self, memory: Memory, take: Take) -> None:
+        self._memory = memory
+        self._take = take
+        self._working = Tasks()
+        self._under_way: dict[Key, asyncio.Task[None]] = {}
+
+    async def open(self, timeout_s: float) -> None:
+        """Nothing to connect to."""
+        del timeout_s
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await self._working.stop()
+
+    async def publish(self, posting: Posting) -> None:
+        """Take the request on, as a broker that confirms at once.
+
+        Raises:
+            FleetError: the script says so.
+        """
+        request, message_id = posting.request, posting.message_id()
+        kept = self._memory.kept(request)
+        if kept is not None:
+            same = kept.body == request.body
+            end = replies_of(request, kept.reply)[-1] if same else refusal_of(request, message_id)
+            self._start(request, self._send(posting, [end]))
+            return
+        asked = asked_from(request, wants_replies=posting.wants_replies)
+        self._memory.asked.append(asked)
+        reply = await self._memory.reply_to(asked)
+        if isinstance(reply, FleetError):
+            raise reply
+        if isinstance(reply, Says | Fails):
+            self._start(request, self._work(posting, reply, replies_of(request, reply)))
+
+    async def cancel(self, request: Request, timeout_s: float) -> None:
+        """Remember the cancel, and let a request that has not ended end as cancelled."""
+        del timeout_s
+        self._memory.cancelled.append(request.id)
+        if self._memory.kept(request) is None:
+            working = self._under_way.get(key_of(request))
+            if working is not None:
+                working.cancel()
+            self._end(request, Fails(ErrorCode.CANCELLED))
+
+    def follow(self, wish: Wish) -> Follower:
+        """A reader of the results in memory."""
+        return MemoryFollower(self._memory.exchange, wish)
+
+    def _start(self, request: Request, work: Coroutine[Any, Any, None]) -> None:
+        key = key_of(request)
+        task = self._under_way[key] = self._working.start(work, _raise)
+        task.add_done_callback(lambda _: self._under_way.pop(key, None))
+
+    async def _work(self, posting: Posting, reply: Says | Fails, replies: list[bytes]) -> None:
+        await self._send(posting, replies[:-1])
+        self._end(posting.request, reply)
+        await self._send(posting, replies[-1:])
+
+    def _end(self, request: Request, reply: Says | Fails) -> None:
+        self._memory.keep(request, reply)
+        self._copy(request, replies_of(request, reply)[-1])
+
+    async def _send(self, posting: Posting, replies: list[bytes]) -> None:
+        for reply in replies if posting.wants_replies else ():
+            # One turn of the loop for each, so that a reader sees them come.
+            await asyncio.sleep(0)
+            self._take(posting.request.id, reply)
+
+    def _copy(self, request: Request, reply: bytes) -> None:
+        model = str(orjson.loads(request.body).get("model", ""))
+        kind = str(orjson.loads(reply)["kind"])
+        self._memory.exchange.publish(request.id, results_key(kind, request.tenant, model), reply)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
