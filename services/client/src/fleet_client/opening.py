@@ -48,7 +48,10 @@ class Opening(ABC):
 
         Raises:
             BrokerUnreachable: no connection in the time to connect.
+            RuntimeError: it is open already.
         """
+        if self._session is not None:
+            raise RuntimeError("This Fleet is open already. Enter it once and share it, or build another.")
         session = Session(self._settings, self._chance, self._make_wire)
         await session.open()
         self._session = session

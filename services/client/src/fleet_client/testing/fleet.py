@@ -55,6 +55,11 @@ class FakeFleet(Face):
         return tuple(self._memory.asked)
 
     @property
+    def answered(self) -> Sequence[str]:
+        """The IDs of the requests that ended, in order; the newest 10,000."""
+        return self._memory.ended
+
+    @property
     def cancelled(self) -> Sequence[str]:
         """The IDs of the requests that were cancelled, in order."""
         return tuple(self._memory.cancelled)

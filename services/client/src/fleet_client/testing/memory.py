@@ -48,6 +48,11 @@ class Memory:
         """What the ledger knows of the request."""
         return self._ledger.get(key_of(request))
 
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """The IDs of the requests that ended, in order."""
+        return tuple(correlation_id for _, correlation_id, _ in self._ledger)
+
     def keep(self, request: Request, reply: Says | Fails) -> None:
         """Remember how the request ended."""
         self._ledger[key_of(request)] = Kept(request.body, reply)
