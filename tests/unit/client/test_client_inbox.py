@@ -170,6 +170,24 @@ def test_nothing_is_shown_after_the_end() -> None:
     assert kinds(items) == ["Text", "Finished"]
 
 
+def test_a_late_reply_to_an_earlier_asking_is_for_nobody() -> None:
+    first = [wire.chunk(CID, 0, "old"), wire.failure(CID, "internal"), wire.refusal(CID, "m-1")]
+    again = f"{CID}~1"
+    inbox = Inbox(CID, retry=1)
+    assert show(*first, wire.result(f"{CID}~2", "later"), inbox=inbox) == []
+    assert kinds(show(wire.chunk(again, 0, "n"), wire.result(again, "new"), inbox=inbox)) == [
+        "Text",
+        "Text",
+        "Finished",
+    ]
+
+
+def test_an_id_with_a_tilde_and_a_number_is_its_own() -> None:
+    cid = "c~1"
+    assert kinds(show(wire.result(cid, "a"), inbox=Inbox(cid))) == ["Text", "Finished"]
+    assert show(wire.result(cid, "a"), inbox=Inbox("c")) == []
+
+
 def test_the_refusal_of_somebody_elses_publish_ends_nothing() -> None:
     assert show(wire.refusal(CID, "m-other")) == []
 

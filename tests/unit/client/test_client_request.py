@@ -65,6 +65,29 @@ def test_the_earlier_of_timeout_and_deadline_counts() -> None:
     assert a_request(deadline=NOW + timedelta(seconds=100)).time_s == pytest.approx(60)
 
 
+def test_a_deadline_may_be_a_number_of_seconds() -> None:
+    assert a_request(deadline=10).headers["fleet-deadline-ms"] == NOW_MS + 10_000
+    assert a_request(deadline=100).time_s == 60
+
+
+def test_an_answer_that_is_wanted_however_late_has_no_deadline() -> None:
+    request = a_request(timeout_s=None)
+    assert request.time_s is None
+    assert "fleet-deadline-ms" not in request.headers
+
+
+def test_asking_anew_is_a_header_and_another_identity() -> None:
+    request = a_request(retry=2)
+    assert request.headers["fleet-retry"] == 2
+    assert request.id_base == "c-1~2"
+    assert request.identity_headers == {"fleet-tenant": "billing", "fleet-retry": 2}
+
+
+def test_the_same_call_is_the_same_bytes_in_every_process() -> None:
+    fields = {"max_tokens": 5, "tools": [{"b": 1, "a": 2}]}
+    assert a_request(fields).body == a_request(dict(fields)).body
+
+
 def test_lane_and_tenant_are_in_the_routing_key_and_the_header() -> None:
     request = a_request(lane="batch")
     assert request.routing_key == "batch.billing"
@@ -86,7 +109,11 @@ def test_headers_that_nobody_asked_for_are_left_out() -> None:
         {"lane": "express"},
         {"id": ""},
         {"id": "ü" * 128},
+        {"id": "a\nb"},
+        {"retry": -1},
+        {"on_break": "never"},
         {"timeout_s": 0},
+        {"deadline": 0},
         {"deadline": NOW - timedelta(seconds=1)},
         {"deadline": datetime(2026, 1, 1)},  # noqa: DTZ001 -- what the client must refuse
     ],

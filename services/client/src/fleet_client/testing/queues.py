@@ -85,7 +85,7 @@ class _Queue:
         self._patterns.update(patterns)
 
     def offer(self, message: _Message) -> None:
-        if any(_matches(pattern, message.routing_key) for pattern in self._patterns):
+        if any(matches(pattern, message.routing_key) for pattern in self._patterns):
             self._ready.append(message)
             self.serve()
 
@@ -100,8 +100,8 @@ class _Queue:
             reader.take(self._ready.popleft())
 
 
-def _matches(pattern: str, routing_key: str) -> bool:
-    # Topic rules: * is one word, # is any number of words.
+def matches(pattern: str, routing_key: str) -> bool:
+    """Whether a topic binding takes a key: `*` is one word, `#` any number of them."""
     words = "".join(
         r"(\.[^.]+)*" if word == "#" else r"\.[^.]+" if word == "*" else re.escape(f".{word}")
         for word in pattern.split(".")
