@@ -1,5 +1,6 @@
 """Two stages for the same play: a real broker with a scripted worker, and a FakeFleet."""
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -11,7 +12,9 @@ import orjson
 
 from fleet_client import Fleet
 from fleet_client.face import Face
-from fleet_client.testing import Asked, Fails, FakeFleet, Says, Silence
+from fleet_client.sync import Fleet as SyncFleet
+from fleet_client.sync.fleet import Calls
+from fleet_client.testing import Asked, Fails, FakeFleet, Says, Silence, SyncFakeFleet
 from fleet_contracts import Lane
 from fleet_contracts.grammar import lane_and_tenant, results_key
 from fleet_contracts.reply import id_base
@@ -178,3 +181,42 @@ async def _copy(asked: scripted.Asked, end: wire.Json) -> None:
         headers={"fleet-id": end["id"]},
     )
     await results.publish(message, key, mandatory=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStage:
+    """A fleet for code that waits: call it in a thread, since the worker is on this event loop."""
+
+    fleet: Calls
+    asked: Callable[[], Sequence[Asked]]
+    cancelled: Callable[[], Sequence[str]]
+
+    async def until_asked(self, times: int = 1) -> None:
+        await until(lambda: len(self.asked()) >= times)
+
+    async def until_cancelled(self, *ids: str) -> None:
+        await until(lambda: list(self.cancelled()) == list(ids))
+
+
+OpenSync = Callable[..., AbstractAsyncContextManager[SyncStage]]
+
+
+def sync_fake_stage() -> OpenSync:
+    @asynccontextmanager
+    async def opened(*parts: Part, **options: Any) -> AsyncGenerator[SyncStage]:
+        fleet = SyncFakeFleet(*parts, otherwise=Silence(), **options)
+        yield SyncStage(fleet, lambda: fleet.fake.asked, lambda: fleet.fake.cancelled)
+        await asyncio.to_thread(fleet.close)
+
+    return opened
+
+
+def sync_broker_stage(url: str) -> OpenSync:
+    @asynccontextmanager
+    async def opened(*parts: Part, **options: Any) -> AsyncGenerator[SyncStage]:
+        async with broker_stage(url)(*parts) as stage:
+            fleet = SyncFleet(url, **options)
+            yield SyncStage(fleet, stage.asked, stage.cancelled)
+            await asyncio.to_thread(fleet.close)
+
+    return opened
