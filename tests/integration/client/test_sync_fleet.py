@@ -21,7 +21,7 @@ from fleet_client import (
     Waiting,
 )
 from fleet_client.sync import Fleet
-from fleet_client.testing import Fails, Says, Silence
+from fleet_client.testing import Fails, Says, Silence, SyncFakeFleet
 from harness.stages import OpenSync
 from harness.waiting import until
 
@@ -145,6 +145,29 @@ async def test_closing_ends_the_calls_of_other_threads_and_the_next_call_connect
         assert (await to_thread(lambda: play.fleet.complete("hi"))).text == "back"
         await to_thread(play.fleet.close)
         await until(lambda: all(thread.name != "fleet-client" for thread in threading.enumerate()))
+
+
+def test_closing_at_any_moment_leaves_no_thread_waiting() -> None:
+    fleet = SyncFakeFleet(otherwise="ok")
+    ended: list[str] = []
+
+    def ask() -> None:
+        for _ in range(50):
+            try:
+                ended.append(fleet.complete("hi").text)
+            except FleetClosed:
+                ended.append("closed")
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads) and len(ended) < 300:
+        fleet.close()
+    for thread in threads:
+        thread.join(20)
+    fleet.close()
+    assert len(ended) == 400
+    assert {"ok", "closed"} >= set(ended)
 
 
 def test_a_broker_that_is_not_there_is_told_and_leaves_no_thread() -> None:

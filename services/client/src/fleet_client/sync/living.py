@@ -31,6 +31,8 @@ class Living:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=_serve, args=(self._loop,), name="fleet-client", daemon=True)
         self._thread.start()
+        self._gate = threading.Lock()
+        self._is_over = False
         self._client: Face | None = None
         try:
             self._client = self._wait_for(_opened(build))
@@ -60,8 +62,7 @@ class Living:
         with suppress(FleetClosed, TimeoutError):
             if client is not None:
                 self._wait_for(client.__aexit__(None, None, None), _CLOSE_TIMEOUT_S)
-        with suppress(RuntimeError):  # the loop has ended already
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        self._stop()
         self._thread.join(_CLOSE_TIMEOUT_S)
 
     def _wait_for(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
@@ -81,14 +82,19 @@ class Living:
             future.cancel()
 
     def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        if self._pid != os.getpid() or self._loop.is_closed():
-            work.close()
-            raise _closed()
-        try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
-        except RuntimeError as error:  # closed since the line above
-            work.close()
-            raise _closed() from error
+        if self._pid == os.getpid():
+            # The loop's own end ends what was started by then; after it there is nobody to end anything.
+            with self._gate:
+                if not self._is_over:
+                    return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        raise _closed()
+
+    def _stop(self) -> None:
+        with self._gate:
+            if not self._is_over:
+                self._is_over = True
+                self._loop.call_soon_threadsafe(self._loop.stop)
 
 
 async def _opened(build: Callable[[], Face]) -> Face:
@@ -100,6 +106,7 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
+        loop.run_until_complete(asyncio.sleep(0))  # what was started last becomes a task
         _cancel_all(loop)
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
