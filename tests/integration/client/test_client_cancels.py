@@ -9,6 +9,7 @@ import aio_pika
 import jsonschema_rs
 import pytest
 
+from fleet_chassis.topology import apply
 from fleet_client import Fleet
 from fleet_contracts.topology import CONTROL
 from harness import replies as wire
@@ -86,7 +87,9 @@ async def test_a_cancel_holds_nobody_up_while_the_broker_is_away(
         await broker.start_app()
 
 
-async def test_a_fleet_without_the_control_exchange_goes_on_answering(fleet_vhost: str) -> None:
+async def test_without_the_control_exchange_calls_go_on_and_cancels_when_it_is_back(
+    fleet_vhost: str,
+) -> None:
     async def script(asked: Asked) -> None:
         if asked.id != "unwanted":
             await asked.say(wire.result(asked.id, "ok"))
@@ -96,6 +99,10 @@ async def test_a_fleet_without_the_control_exchange_goes_on_answering(fleet_vhos
     async with scripted_worker(fleet_vhost, script), Fleet(fleet_vhost) as fleet:
         await leave_early(fleet, id="unwanted")
         assert [(await fleet.complete("hi")).text for _ in range(3)] == ["ok"] * 3
+        await apply(fleet_vhost)
+        async with cancels(fleet_vhost) as heard:
+            await leave_early(fleet, id="unwanted", retry=1)
+            await until(lambda: len(heard) == 1)
 
 
 async def test_a_call_that_never_left_is_not_cancelled(fleet_vhost: str, broker: SharedBroker) -> None:

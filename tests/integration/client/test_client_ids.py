@@ -38,7 +38,7 @@ def found(request: pytest.FixtureRequest) -> Found:
 @asynccontextmanager
 async def _with_a_fake() -> AsyncGenerator[Company]:
     fake = FakeFleet("one", "two", "three", tenant="billing")
-    yield Company(lambda: fake, lambda: len(fake.asked))
+    yield Company(fake.another, lambda: len(fake.asked))
 
 
 @asynccontextmanager

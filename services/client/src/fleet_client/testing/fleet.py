@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from copy import copy
 
 from fleet_client.face import Face
 from fleet_client.opening import DEFAULT_TIMEOUT_S, system_now_ms
@@ -67,6 +68,12 @@ class FakeFleet(Face):
     def will(self, *replies: Reply | Play) -> None:
         """Add to the script."""
         self._memory.extend(replies)
+
+    def another(self) -> "FakeFleet":
+        """Another client of the same fake fleet, not entered yet: what one has asked, both find answered."""
+        sibling = copy(self)
+        sibling._session = None  # noqa: SLF001 -- of its own class
+        return sibling
 
     def _make_wire(self, take: Take, on_lost: Callable[[], None]) -> Wire:
         del on_lost  # a queue in memory is never lost

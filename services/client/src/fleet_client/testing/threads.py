@@ -21,4 +21,4 @@ class SyncFakeFleet(Calls):
 
     def __init__(self, *script: Reply | Play, **options: Any) -> None:
         self.fake = FakeFleet(*script, **options)
-        self._home = Home(lambda: self.fake)
+        self._home = Home(self.fake.another)
