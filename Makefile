@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 READY := .venv/.ready
 PROJECTS := pyproject.toml uv.lock $(wildcard contracts/pyproject.toml services/*/pyproject.toml)
-FAST := tests/unit tests/contract tests/architecture
+FAST := tests/unit tests/model tests/contract tests/architecture
 
 WORKERS ?= 1
 ARGS ?=
@@ -39,12 +39,13 @@ test-all: $(READY) ## Run every test; a skipped one fails the run
 chaos: $(READY) ## Break a fleet under load for some minutes, and say what became of every request
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
-check: $(READY) ## Lint, format, types, import rules, and whether the printed contracts are current
+check: $(READY) ## Lint, format, types, import rules, the printed contracts, and the delivery protocol's model
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/basedpyright
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m fleet_contracts check
+	@$(BIN)/pytest -q tests/model
 
 # ---------------------------------------------------------------- make
 .PHONY: contracts build format clean

@@ -1,0 +1,221 @@
+"""What a ledger does when its store is away, and when owners are gone: with records that tests hold back."""
+
+import asyncio
+import math
+from typing import Any
+
+import pytest
+
+from fleet_chassis.store import StoreUnavailableError
+from fleet_worker.deadline import Deadline
+from fleet_worker.hold import DeliveryLease, Hold, LostError
+from fleet_worker.ledger.building import Built, Foundation, build_ledger
+from fleet_worker.ledger.memory import MemoryRecords
+from fleet_worker.ledger.times import GRACE_S, LEASE_S, RENEW_S, Times
+from fleet_worker.ports import Granted
+from fleet_worker.postponed import PostponedError, Reason
+from fleet_worker.terminal import Terminal
+from harness.clock import HandClock
+from harness.ledgers import an_observer
+from harness.requests import a_request
+
+TERMINAL = Terminal("result", "c-1:final", 1, b"{}")
+
+
+class Store:
+    """Memory that several workers share, that can be away, and that knows who listens."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self.listeners: dict[str, Any] = {}
+        self.troubled_at = -math.inf
+        self.forgets = False
+        self._clock = clock
+        self._here = asyncio.Event()
+        self._here.set()
+        self._records = MemoryRecords(Times(), clock, self._tell_all)
+
+    def go_away(self) -> None:
+        self._here.clear()
+        self.troubled_at = self._clock.monotonic()
+
+    def come_back(self) -> None:
+        self._here.set()
+        self.troubled_at = self._clock.monotonic()
+
+    async def back(self) -> None:
+        await self._here.wait()
+
+    async def hears(self, channel: str) -> bool:
+        return channel in self.listeners
+
+    def __getattr__(self, step: str) -> Any:
+        async def asked(*args: Any) -> Any:
+            if not self._here.is_set():
+                raise StoreUnavailableError("away")
+            return await getattr(self._records, step)(*args)
+
+        return asked
+
+    def _tell_all(self, message: bytes) -> None:
+        for hear in self.listeners.values():
+            hear(message)
+
+
+class Workers:
+    """Ledgers of several workers on one store; time is turned by hand but for the short real waits."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.store = Store(self.clock)
+
+    def start(self, name: str, hold_s: float = 5.0) -> Built:
+        foundation = Foundation(
+            owner=name,
+            worker=name,
+            times=Times(),
+            clock=self.clock,
+            observer=an_observer(),
+            trust=self.store,
+            hold_s=hold_s,
+        )
+        built = build_ledger(foundation, lambda _: self.store)  # pyright: ignore[reportArgumentType]  # by __getattr__
+        self.store.listeners[name] = built.holds.hear
+        return built
+
+
+async def held(built: Built, delivery: DeliveryLease | None = None) -> Hold:
+    claim = await built.ledger.claim(a_request(), delivery or DeliveryLease())
+    assert isinstance(claim, Granted)
+    return claim.hold
+
+
+def soon(workers: Workers) -> Deadline:
+    return Deadline(workers.clock.monotonic() + 60)
+
+
+async def test_a_request_in_other_hands_is_postponed_after_a_bounded_wait():
+    workers = Workers()
+    await held(workers.start("a"))
+    with pytest.raises(PostponedError) as postponed:
+        await held(workers.start("b", hold_s=0.05))
+    assert (postponed.value.reason, postponed.value.wait_s) == (Reason.BUSY, LEASE_S)
+
+
+async def test_who_waits_for_another_worker_is_told_of_its_end():
+    workers = Workers()
+    a, b = workers.start("a"), workers.start("b")
+    hold = await held(a)
+    waiting = asyncio.create_task(b.ledger.claim(a_request(), DeliveryLease()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await a.ledger.commit(hold, TERMINAL, soon(workers))
+    async with asyncio.timeout(0.5):
+        assert getattr(await waiting, "terminal", None) == TERMINAL
+
+
+async def test_an_owner_that_no_longer_listens_is_superseded_after_two_looks():
+    workers = Workers()
+    await held(workers.start("a"))
+    del workers.store.listeners["a"]
+    hold = await held(workers.start("b"))
+    assert hold.key == a_request().key
+
+
+async def test_nobody_is_declared_dead_right_after_the_store_was_away():
+    workers = Workers()
+    await held(workers.start("a"))
+    del workers.store.listeners["a"]
+    workers.store.troubled_at = workers.clock.monotonic()
+    with pytest.raises(PostponedError):
+        await held(workers.start("b", hold_s=1.5))
+    workers.clock.advance(GRACE_S)
+    await held(workers.start("c"))
+
+
+async def test_a_call_ends_only_when_both_leases_are_lost():
+    workers = Workers()
+    delivery = DeliveryLease()
+    a = workers.start("a")
+    hold = await held(a, delivery)
+    delivery.lost()
+    await a.renewing.renew_all()
+    with hold.working():
+        pass
+    workers.store.go_away()
+    workers.clock.advance(LEASE_S + 1)
+    await a.renewing.renew_all()
+    with pytest.raises(LostError), hold.working():
+        pass
+
+
+async def test_a_delivery_that_is_held_keeps_a_call_alive_without_the_store():
+    workers = Workers()
+    a = workers.start("a")
+    hold = await held(a)
+    workers.store.go_away()
+    workers.clock.advance(10 * LEASE_S)
+    await a.renewing.renew_all()
+    with hold.working():
+        pass
+
+
+async def test_a_redelivery_to_the_worker_that_still_works_is_a_lease_again():
+    workers = Workers()
+    first, second = DeliveryLease(), DeliveryLease()
+    a = workers.start("a")
+    hold = await held(a, first)
+    first.lost()
+    waiting = asyncio.create_task(a.ledger.claim(a_request(), second))
+    await asyncio.sleep(0)
+    workers.clock.advance(10 * LEASE_S)
+    assert hold.stands(workers.clock.monotonic())
+    await a.ledger.commit(hold, TERMINAL, soon(workers))
+    assert getattr(await waiting, "terminal", None) == TERMINAL
+
+
+async def test_without_a_store_nothing_is_claimed_and_nothing_begun():
+    workers = Workers()
+    a = workers.start("a", hold_s=0.05)
+    hold = await held(a)
+    workers.store.go_away()
+    with pytest.raises(LostError):
+        await a.ledger.begin_attempt(hold)
+    with pytest.raises(LostError):
+        await a.ledger.claim(a_request(correlation_id="c-2"), DeliveryLease())
+
+
+async def test_an_end_waits_for_the_store_and_is_not_published_before():
+    workers = Workers()
+    a = workers.start("a")
+    hold = await held(a)
+    workers.store.go_away()
+    commit = asyncio.create_task(a.ledger.commit(hold, TERMINAL, soon(workers)))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not commit.done()
+    workers.store.come_back()
+    assert await commit == TERMINAL
+
+
+async def test_an_end_that_waited_too_long_is_given_up():
+    workers = Workers()
+    a = workers.start("a")
+    hold = await held(a)
+    workers.store.go_away()
+    with pytest.raises(LostError):
+        await a.ledger.commit(hold, TERMINAL, Deadline(workers.clock.monotonic() - 10_000))
+
+
+async def test_a_release_without_a_store_leaves_it_to_the_lease():
+    workers = Workers()
+    a = workers.start("a")
+    hold = await held(a)
+    workers.store.go_away()
+    await a.ledger.release(hold)
+    workers.store.come_back()
+    workers.clock.advance(LEASE_S + GRACE_S + 1)
+    await held(workers.start("b"))
+
+
+def test_a_lease_outlives_two_renewals_that_failed():
+    assert 2 * RENEW_S < LEASE_S
