@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 import tempfile
@@ -30,6 +31,8 @@ def main() -> int:
         given.store_restarts,
         given.seed,
     )
+    for talkative in ("aio_pika", "aiormq", "asyncio"):  # they tell of every lost connection
+        logging.getLogger(talkative).setLevel(logging.CRITICAL)
     folder = Path(tempfile.mkdtemp(prefix="deepseek-fleet-chaos-"))
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEEK_")}  # noqa: TID251 - the edge
     report, told = asyncio.run(run(plan, environ, folder, print))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import aio_pika
 import orjson
-from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
 from aiormq.exceptions import AMQPError
 
 from chaos.asks import ask, is_right
@@ -85,7 +85,8 @@ class Caller:
         self._note("confirmed", request)
 
     async def _published(self, message: aio_pika.Message) -> bool:
-        assert self.exchange is not None
+        if self.exchange is None:
+            return False
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
                 await self.exchange.publish(message, f"interactive.{TENANT}")
@@ -122,21 +123,41 @@ class Caller:
 
 @asynccontextmanager
 async def a_chaos_caller(url: str, log: EventLog) -> AsyncGenerator[Caller]:
-    """A backend whose two connections come back by themselves."""
+    """A backend with a connection to listen and one to publish, each made anew when it is gone."""
     wanted = reply_queue(TENANT, uuid4().hex[:8])
-    connections = [await aio_pika.connect_robust(url, reconnect_interval=PAUSE_S) for _ in range(2)]
+    caller = Caller(log, wanted.name)
+    async with await aio_pika.connect(url) as connection:
+        await declare_queue(await connection.channel(), wanted)
+    keeping = [
+        asyncio.create_task(_keep(url, lambda channel: _listen(channel, wanted.name, caller))),
+        asyncio.create_task(_keep(url, lambda channel: _publish_through(channel, caller))),
+    ]
     try:
-        listening = await connections[0].channel()
-        await listening.set_qos(PREFETCH)
-        await declare_queue(listening, wanted)
-        caller = Caller(log, wanted.name)
-        queue = await listening.get_queue(wanted.name, ensure=False)
-        tag = await queue.consume(caller.hear)
-        publishing = await connections[1].channel(on_return_raises=True)
-        caller.exchange = await publishing.get_exchange(REQUESTS, ensure=False)
         yield caller
-        await queue.cancel(tag)
-        await queue.delete(if_unused=False, if_empty=False)
     finally:
-        for connection in connections:
-            await connection.close()
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+    async with await aio_pika.connect(url) as connection:
+        await (await connection.channel()).queue_delete(wanted.name)
+
+
+async def _keep(url: str, use: Callable[[AbstractChannel], Awaitable[None]]) -> None:
+    while True:
+        try:
+            async with await aio_pika.connect(url, timeout=CONFIRM_TIMEOUT_S) as connection:
+                channel = await connection.channel(on_return_raises=True)
+                await use(channel)
+                await channel.closed()
+        except PASSING:
+            pass
+        await asyncio.sleep(PAUSE_S)
+
+
+async def _listen(channel: AbstractChannel, queue: str, caller: Caller) -> None:
+    await channel.set_qos(PREFETCH)
+    await (await channel.get_queue(queue, ensure=False)).consume(caller.hear)
+
+
+async def _publish_through(channel: AbstractChannel, caller: Caller) -> None:
+    caller.exchange = await channel.get_exchange(REQUESTS, ensure=False)
