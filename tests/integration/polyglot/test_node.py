@@ -82,10 +82,10 @@ async def test_a_new_attempt_voids_what_was_shown(node: Node, fleet_vhost: str):
 
 async def test_a_failure_is_its_code_and_a_sentence(node: Node, fleet_vhost: str):
     async with a_house(fleet_vhost) as house:
-        house.simulator.inject(Fault(Kind.STATUS, status=402))
+        house.simulator.inject(Fault(Kind.STATUS, status=400))
         ended = await node.run("ask.mjs", QUESTION, amqp_url=house.url)
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("insufficient_balance: ")
+    assert ended.err.startswith("upstream_rejected: ")
 
 
 async def test_a_refused_publish_is_told_why(node: Node, fleet_vhost: str):
