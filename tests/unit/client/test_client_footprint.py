@@ -35,7 +35,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 def test_the_client_depends_on_three_packages() -> None:
     project = tomllib.loads((ROOT / "services/client/pyproject.toml").read_text())["project"]
-    names = {re.split(r"[=<>]", requirement)[0] for requirement in project["dependencies"]}
+    names = {re.split("[<>=]", requirement)[0] for requirement in project["dependencies"]}
     assert names == {"deepseek-fleet-contracts", "aio-pika", "orjson"}
     assert "optional-dependencies" not in project
 
