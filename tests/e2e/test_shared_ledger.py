@@ -65,7 +65,7 @@ async def a_scene(
         yield Scene(fleet, running, caller)
 
 
-async def test_a_request_published_twice_is_paid_once_and_answered_with_the_same_bytes(
+async def test_a_request_published_to_two_workers_is_paid_once_and_answered_with_the_same_bytes(
     fleet_vhost: str, store_url: str, tmp_path: Path
 ):
     async with a_scene(fleet_vhost, store_url, tmp_path) as scene:
