@@ -64,6 +64,9 @@ class Commits:
                         return await self._try(hold, head, body)
                     except StoreUnavailableError:
                         await self._clock.sleep(PAUSE_S)
+        except asyncio.CancelledError:
+            self._observer.dropped("drained")
+            raise
         except TimeoutError as error:
             self._observer.dropped("store_away")
             raise LostError("the store stayed away") from error
