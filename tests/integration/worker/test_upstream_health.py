@@ -12,6 +12,7 @@ from fleet_chassis.store import open_store
 from fleet_worker.upstream_health import HealthPolicy, MemoryHealth, StoreHealth
 from fleet_worker.upstream_health.record import Admission, Change, Go, HealthRecord, Look, Wait
 from fleet_worker.upstream_health.signs import Sign
+from harness.store import SharedStore
 
 pytestmark = pytest.mark.sockets
 
@@ -27,7 +28,8 @@ async def opens(request: pytest.FixtureRequest) -> AsyncIterator[Opens]:
     if request.param == "memory":
         yield lambda policy: MemoryHealth(policy, SystemClock())
         return
-    url = request.getfixturevalue("store_url")
+    shared: SharedStore = request.getfixturevalue("store")
+    url = await shared.fresh_database()
     async with open_store(url, 5, SystemClock()) as store:
         yield lambda policy: StoreHealth(store, "fleet", "default", policy)
 
@@ -99,6 +101,7 @@ async def test_one_probe_goes_through_for_the_whole_fleet(health: HealthRecord):
     assert await probing(health, "a") == Go(probe=True)
     others = [await health.admit(FLASH, f"other-{number}") for number in range(5)]
     assert {type(other) for other in others} == {Wait}
+    assert all(isinstance(other, Wait) and other.left_s <= 5 for other in others), "a probe mostly ends soon"
     assert await health.admit(FLASH, "a") == Go(probe=True)
 
 

@@ -105,7 +105,7 @@ async def test_a_model_that_keeps_failing_is_left_alone_and_its_requests_postpon
     await house.fails()
     postponed = await house.postponed()
     assert postponed.reason is Reason.BREAKER
-    assert POLICY.open_s <= postponed.wait_s <= POLICY.open_s + POLICY.jitter_s
+    assert POLICY.open_s <= postponed.wait_s <= POLICY.open_s * (1 + POLICY.spread)
     assert postponed.otherwise is not None
     assert postponed.otherwise.code is ErrorCode.UPSTREAM_UNAVAILABLE
     assert house.completions.calls == 2
@@ -117,7 +117,7 @@ async def test_those_put_aside_come_back_spread_over_time():
     await house.fails()
     await house.fails()
     waits = [(await house.postponed()).wait_s for _ in range(20)]
-    assert max(waits) - min(waits) > POLICY.jitter_s / 2
+    assert max(waits) - min(waits) > POLICY.open_s * POLICY.spread / 2
 
 
 async def test_one_good_probe_lets_everybody_through_again():
@@ -255,9 +255,9 @@ def test_an_answer_that_is_of_no_use_is_no_sign_of_illness():
 
 
 def test_long_trouble_is_waited_out_in_longer_steps_up_to_a_bound():
-    assert wait_s(15, 0, 0) == 15
-    assert wait_s(15, 200, 0) == 50
-    assert wait_s(15, 36_000, 3) == LONGEST_S + 3
+    assert wait_s(15, 0, 1) == 15
+    assert wait_s(15, 200, 1) == 50
+    assert wait_s(15, 36_000, 1.5) == LONGEST_S * 1.5
 
 
 class ScriptedBalance:

@@ -7,6 +7,7 @@ local function now_ms()
 end
 
 local KEPT_MS = 3600000
+local AFTER_PROBE_MS = 5000
 
 -- {'go'} as usual, {'probe', 0, down ms, code}, or {'wait', ms, down ms, code}
 local function admission(key, call, probe_ms, now)
@@ -17,7 +18,7 @@ local function admission(key, call, probe_ms, now)
   if now < ends then return {'wait', ends - now, down, code} end
   if circuit[3] and circuit[3] ~= call then
     local probe_ends = tonumber(circuit[4])
-    if now < probe_ends then return {'wait', probe_ends - now, down, code} end
+    if now < probe_ends then return {'wait', math.min(AFTER_PROBE_MS, probe_ends - now), down, code} end
   end
   redis.call('HSET', key, 'probe', call, 'probe_until', now + probe_ms)
   redis.call('PEXPIRE', key, KEPT_MS)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from fleet_worker.upstream_health.record import Change, Wait
 
+AFTER_PROBE_S = 5.0
+"""While a probe is on its way, those who come ask again so soon: it mostly ends long before its time."""
+
 
 @dataclass(slots=True)
 class Circuit:
@@ -35,7 +38,7 @@ class Circuit:
         if now < self.until:
             return Wait(self.until - now, now - self.since, self.code)
         if self.probe not in {None, call} and now < self.probe_until:
-            return Wait(self.probe_until - now, now - self.since, self.code)
+            return Wait(min(AFTER_PROBE_S, self.probe_until - now), now - self.since, self.code)
         self.probe, self.probe_until = call, now + self.probe_s
         return True
 

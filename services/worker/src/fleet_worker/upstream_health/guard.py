@@ -185,7 +185,7 @@ class Guard:
         code = ErrorCode(wait.code) if wait.code else ErrorCode.UPSTREAM_UNAVAILABLE
         self._observer.postponed(reason)
         self._note_account(wait.code)
-        seconds = wait_s(wait.left_s, wait.down_s, self._chance.uniform(0, self._policy.jitter_s))
+        seconds = wait_s(wait.left_s, wait.down_s, self._chance.uniform(1, 1 + self._policy.spread))
         return PostponedError(reason, seconds, CompletionError(code, _TROUBLE[code], again=False))
 
     def _note_account(self, code: str) -> None:

@@ -36,5 +36,5 @@ class HealthPolicy:
     """Of a retry after an ordinary failure."""
     cost_throttled: int = 5
     """Of a retry after a 429."""
-    jitter_s: float = 10.0
-    """Those who were put aside come back spread over so many seconds."""
+    spread: float = 0.5
+    """Those who were put aside come back spread over so much of the time that nothing was tried."""

@@ -13,6 +13,6 @@ def wait_s(left_s: float, down_s: float, spread: float) -> float:
     Args:
         left_s: seconds until somebody tries again.
         down_s: seconds since the trouble began.
-        spread: seconds by which this one comes later, for not all shall come back at once.
+        spread: 1 or more: how many times longer this one waits, for not all shall come back at once.
     """
-    return max(left_s, min(LONGEST_S, down_s * _SHARE_OF_DOWN)) + spread
+    return max(left_s, min(LONGEST_S, down_s * _SHARE_OF_DOWN)) * spread
