@@ -23,13 +23,16 @@ FLASH, PRO = "deepseek-flash", "deepseek-v4-pro"
 Opens = Callable[[HealthPolicy], HealthRecord]
 
 
+async def empty(store: SharedStore) -> str:
+    return await store.fresh_database()
+
+
 @pytest.fixture(params=["memory", "store"])
 async def opens(request: pytest.FixtureRequest) -> AsyncIterator[Opens]:
     if request.param == "memory":
         yield lambda policy: MemoryHealth(policy, SystemClock())
         return
-    shared: SharedStore = request.getfixturevalue("store")
-    url = await shared.fresh_database()
+    url = await empty(request.getfixturevalue("store"))
     async with open_store(url, 5, SystemClock()) as store:
         yield lambda policy: StoreHealth(store, "fleet", "default", policy)
 

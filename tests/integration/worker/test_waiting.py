@@ -1,12 +1,14 @@
 """Requests that can't go on now: where they wait, what becomes of them, and what they never cost."""
 
+import asyncio
 from typing import Any
 
+import aio_pika
 import pytest
 
 from fleet_chassis.clock import SystemClock
 from fleet_contracts.grammar import OnBreak
-from fleet_contracts.topology import retry_rung
+from fleet_contracts.topology import CONTROL_CANCELS, REQUESTS, retry_rung
 from fleet_simulator.answers import expected_text
 from fleet_simulator.config import DEFAULT_KEY, Account, SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
@@ -38,6 +40,12 @@ def in_ms(milliseconds: int) -> dict[str, int]:
     return {"fleet-deadline-ms": SystemClock().now_ms() + milliseconds}
 
 
+async def consumers_of(url: str, queue: str) -> int:
+    async with await aio_pika.connect(url) as connection:
+        declared = await (await connection.channel()).get_queue(queue)
+        return declared.declaration_result.consumer_count or 0
+
+
 async def the_end(caller: Any, correlation_id: str) -> dict[str, Any]:
     while (reply := (await caller.until_end(60))[-1])["correlation_id"] != correlation_id:
         pass
@@ -59,6 +67,24 @@ async def test_a_model_that_keeps_failing_is_left_alone_and_its_requests_wait_un
     assert other["kind"] == "result", "the other model is not stopped"
     assert (result["kind"], result["attempts"]) == ("result", 1)
     assert len(calls) == 4
+
+
+async def test_while_no_model_can_be_called_requests_wait_in_their_queue_and_cancels_are_heard(
+    fleet_vhost: str,
+):
+    settings: dict[str, Any] = {"attempts": 1, "breaker_min_calls": 1, "breaker_open_s": 4}
+    async with a_house(fleet_vhost, **settings) as house, asyncio.timeout(60):
+        house.simulator.inject(busy())
+        await the_end(house.caller, await house.caller.ask(CALM))
+        parked = await house.caller.ask(CALM)
+        while await consumers_of(house.url, REQUESTS):  # noqa: ASYNC110 - a broker can only be asked
+            await asyncio.sleep(0.05)
+        queued = await house.caller.ask(CALM)
+        assert await consumers_of(house.url, CONTROL_CANCELS) == 1
+        assert house.worker.readiness.why_not() is None
+        assert house.simulator.log.events(kind="admitted") == []
+        ends = {(reply := (await house.caller.until_end(60))[-1])["correlation_id"]: reply for _ in range(2)}
+    assert {ends[parked]["kind"], ends[queued]["kind"]} == {"result"}
 
 
 async def test_a_request_without_the_time_to_wait_for_a_model_is_told_at_once(fleet_vhost: str):

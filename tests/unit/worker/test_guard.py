@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from itertools import count
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from fleet_worker.postponed import PostponedError, Reason
 from fleet_worker.upstream_health import Account, Guard, HealthPolicy, MemoryHealth, Standing
 from fleet_worker.upstream_health.observing import HealthObserver
 from fleet_worker.upstream_health.signs import Sign, sign_of
+from fleet_worker.upstream_health.standstill import SEEN_S, Standstill
 from fleet_worker.upstream_health.waits import LONGEST_S, wait_s
 from harness.clock import HandClock
 from harness.requests import a_request, a_response
@@ -52,15 +52,14 @@ class House:
         self.completions = ScriptedCompletions(*scripts)
         self.account = ScriptedAccount(*standings)
         self.registry = CollectorRegistry()
-        ids = count()
         self.guard = Guard(
             self.completions,
             record or MemoryHealth(POLICY, self.clock),
             self.account,
             POLICY,
             random.Random(0),
-            lambda: f"call-{next(ids)}",
             HealthObserver(self.registry, structlog.get_logger()),
+            Standstill(self.clock),
         )
 
     async def call(self, **changes: Any) -> Completion:
@@ -68,6 +67,11 @@ class House:
             return await upstream.complete(
                 a_request(**changes), Deadline(self.clock.monotonic() + 60), lambda _: None
             )
+
+    async def call_other(self) -> None:
+        """A call of another model that goes well, whatever the scripts are."""
+        async with self.guard.admitted(a_request(model="deepseek-v4-pro")):
+            pass
 
     async def fails(self, **changes: Any) -> CompletionError:
         with pytest.raises(CompletionError) as caught:
@@ -258,6 +262,42 @@ def test_long_trouble_is_waited_out_in_longer_steps_up_to_a_bound():
     assert wait_s(15, 0, 1) == 15
     assert wait_s(15, 200, 1) == 50
     assert wait_s(15, 36_000, 1.5) == LONGEST_S * 1.5
+
+
+async def standing_still(house: House) -> float | None:
+    """Seconds for which every model is stopped; None where one goes."""
+    try:
+        async with asyncio.timeout(0.01):
+            return await house.guard.standstill.begun()
+    except TimeoutError:
+        return None
+
+
+async def test_while_one_model_goes_nothing_stands_still():
+    house = House(busy(), busy())
+    await house.call_other()
+    await house.fails()
+    await house.fails()
+    await house.postponed()
+    assert await standing_still(house) is None
+
+
+async def test_when_every_model_that_is_asked_for_is_stopped_it_tells_for_how_long():
+    house = House(busy(), busy())
+    await house.call_other()
+    house.clock.advance(SEEN_S)
+    await house.fails()
+    await house.fails()
+    await house.postponed()
+    assert await standing_still(house) == POLICY.open_s
+
+
+async def test_a_paused_account_is_a_standstill_of_every_model():
+    house = House(empty())
+    await house.fails()
+    await house.postponed()
+    await house.postponed(model="deepseek-v4-pro")
+    assert await standing_still(house) == POLICY.look_s
 
 
 class ScriptedBalance:

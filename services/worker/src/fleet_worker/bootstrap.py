@@ -39,6 +39,7 @@ from fleet_worker.replies.publisher import open_publishers
 from fleet_worker.retrying import Retrying, RetryPolicy
 from fleet_worker.settings import WorkerSettings
 from fleet_worker.sharing import open_sharing
+from fleet_worker.standing_still import stand_still
 from fleet_worker.upstream_health.observing import HealthObserver
 from fleet_worker.upstream_parts import open_upstream
 
@@ -147,6 +148,8 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     parts.push_async_callback(door.close)
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
         await door.open()
+    standing = stand_still(door, upstream.standstill, clock, random.Random())
+    await parts.enter_async_context(owned(standing, get_log("upstream")))
     if sharing.shared is not None:
         await parts.enter_async_context(owned(sharing.shared.guard(door, clock), get_log("store")))
     return Worker(door, supervisor, deliverer, readiness, health_url)

@@ -1,7 +1,6 @@
 """Builds the worker's way to its upstream: DeepSeek's client, and the guard before it."""
 
 import random
-import secrets
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -14,6 +13,7 @@ from fleet_worker.shared_store import SharedStore
 from fleet_worker.upstream_health import Account, Guard, HealthPolicy, MemoryHealth, StoreHealth
 from fleet_worker.upstream_health.observing import HealthObserver
 from fleet_worker.upstream_health.record import HealthRecord
+from fleet_worker.upstream_health.standstill import Standstill
 
 LOOK_TIMEOUT_S = 10.0
 
@@ -41,8 +41,8 @@ async def open_upstream(
             Account(probe),
             policy,
             random.Random(),
-            lambda: secrets.token_hex(8),
             observer,
+            Standstill(clock),
         )
         try:
             yield guard

@@ -48,11 +48,15 @@ class Consumer:
     take: Take
     through_drain: bool = False
     """Whether it goes on while the worker drains."""
+    calls_upstream: bool = False
+    """Whether what it takes is of no use while the upstream can't be called."""
 
 
 def request_consumers(concurrency: int, take: Take) -> list[Consumer]:
     """The consumers of the request queues."""
-    return [Consumer(queue, count, take) for queue, count in prefetches(concurrency).items()]
+    return [
+        Consumer(queue, count, take, calls_upstream=True) for queue, count in prefetches(concurrency).items()
+    ]
 
 
 def prefetches(concurrency: int) -> dict[str, int]:
@@ -87,14 +91,21 @@ class Door:
         )
         self._observer = observer
         self._stands = False
-        self._paused: set[str] = set()
+        self._paused: dict[str, bool] = {}
+        """Why nothing is taken, and whether that stops only what calls the upstream."""
         self._turning = asyncio.Lock()
         self._subscribers = {consumer: self._subscribe(consumer) for consumer in consumers}
 
     @property
     def consuming(self) -> bool:
-        """Whether every queue has its consumer now, as far as the client library knows."""
-        return all(_consumes(subscriber) for subscriber in self._subscribers.values())
+        """Whether every queue has its consumer now, as far as the client library knows.
+
+        A queue whose requests would only be put aside again needs none.
+        """
+        return all(
+            _consumes(subscriber) or (one.calls_upstream and any(self._paused.values()))
+            for one, subscriber in self._subscribers.items()
+        )
 
     async def open(self) -> None:
         """Connect and begin to consume."""
@@ -105,10 +116,13 @@ class Door:
         """Cancel the consumers: the broker hands over nothing more, and nothing is hidden behind a drain."""
         await self.pause(DRAIN)
 
-    async def pause(self, reason: str) -> None:
-        """Take nothing more until `reason`, and every other one, is gone. Never raises."""
-        self._paused.add(reason)
-        ending = [it for one, it in self._subscribers.items() if not (one.through_drain and reason == DRAIN)]
+    async def pause(self, reason: str, *, upstream_only: bool = False) -> None:
+        """Take nothing more until `reason`, and every other one, is gone. Never raises.
+
+        `upstream_only`: go on with what needs no call of the upstream.
+        """
+        self._paused[reason] = upstream_only
+        ending = [it for one, it in self._subscribers.items() if not self._may_consume(one)]
         async with self._turning:
             await asyncio.gather(*(_cancel(subscriber) for subscriber in ending))
 
@@ -118,15 +132,21 @@ class Door:
         Raises:
             AMQPError, OSError, RuntimeError: the broker is away; to be tried again.
         """
-        self._paused.discard(reason)
+        self._paused.pop(reason, None)
         async with self._turning:
-            if not self._paused:
-                await asyncio.gather(*(_consume(subscriber) for subscriber in self._subscribers.values()))
+            starting = [it for one, it in self._subscribers.items() if self._may_consume(one)]
+            await asyncio.gather(*(_consume(subscriber) for subscriber in starting))
 
     async def close(self) -> None:
         """Close the connection; the broker returns every delivery that was not acknowledged."""
         self._stands = False
         await self._broker.stop()
+
+    def _may_consume(self, one: Consumer) -> bool:
+        return not any(
+            one.calls_upstream if upstream_only else not (one.through_drain and reason == DRAIN)
+            for reason, upstream_only in self._paused.items()
+        )
 
     def _on_close(self, *_details: object) -> None:
         # Called for each failed try to connect too; one line for one loss is enough.

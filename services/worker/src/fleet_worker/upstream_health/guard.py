@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from fleet_worker.upstream_health.observing import HealthObserver
 from fleet_worker.upstream_health.policy import HealthPolicy
 from fleet_worker.upstream_health.record import Admission, Change, Go, HealthRecord, Look, Wait
 from fleet_worker.upstream_health.signs import Sign
+from fleet_worker.upstream_health.standstill import Standstill
 from fleet_worker.upstream_health.waits import wait_s
 
 MAX_PAID = 10_000
@@ -47,9 +48,9 @@ class Guard:
         record: what the fleet knows.
         account: looked at while it is paused.
         policy: the numbers.
-        chance: spreads those who come back.
-        new_call: an id for each call, never the same twice in the fleet.
+        chance: spreads those who come back, and names calls so that no two in the fleet are called the same.
         observer: told of every change.
+        standstill: told of each model whether its calls go.
     """
 
     def __init__(
@@ -59,16 +60,17 @@ class Guard:
         account: LooksAtAccount,
         policy: HealthPolicy,
         chance: random.Random,
-        new_call: Callable[[], str],
         observer: HealthObserver,
+        standstill: Standstill,
     ) -> None:
         self._completions = completions
         self._record = record
         self._account = account
         self._policy = policy
         self._chance = chance
-        self._new_call = new_call
         self._observer = observer
+        self.standstill = standstill
+        """Tells when every model is stopped."""
         self._paid: OrderedDict[RequestKey, int] = OrderedDict()
         self._telling: set[asyncio.Task[None]] = set()
         self._saw_pause = False
@@ -124,9 +126,10 @@ class Guard:
             call.of_account = await self._look(call, admission)
             admission = await self._ask(call, past_account=call.of_account)
         if not isinstance(admission, Go):
-            raise self._postponed(admission)
+            raise self._postponed(admission, call.model)
         call.probe = admission.probe
         self._note_account("")
+        self.standstill.goes(call.model)
         return call
 
     async def _ask(self, call: Call, *, past_account: bool) -> Admission:
@@ -147,7 +150,7 @@ class Guard:
             case _:
                 code = standing.code or ErrorCode(paused.code)
                 await self._pause(call, code)
-                raise self._postponed(Wait(self._policy.look_s, paused.down_s, code))
+                raise self._postponed(Wait(self._policy.look_s, paused.down_s, code), call.model)
 
     async def _told(self, call: Call, sign: Sign, error: CompletionError | None) -> None:
         if error is not None and error.code in OF_THE_ACCOUNT:
@@ -177,16 +180,20 @@ class Guard:
             first = False
         self._observer.account_well(first=first)
 
-    def _postponed(self, admission: Admission) -> PostponedError:
+    def _postponed(self, admission: Admission, model: str) -> PostponedError:
         # Two looks in a row would mean that another worker paused the account again in between.
         wait = admission if isinstance(admission, Wait) else Wait(self._policy.look_s, 0, "")
         paused = isinstance(admission, Look) or bool(wait.code)
         reason = Reason.PAUSED if paused else Reason.BREAKER
         code = ErrorCode(wait.code) if wait.code else ErrorCode.UPSTREAM_UNAVAILABLE
         self._observer.postponed(reason)
+        self.standstill.stopped(model, wait.left_s)
         self._note_account(wait.code)
         seconds = wait_s(wait.left_s, wait.down_s, self._chance.uniform(1, 1 + self._policy.spread))
         return PostponedError(reason, seconds, CompletionError(code, _TROUBLE[code], again=False))
+
+    def _new_call(self) -> str:
+        return f"{self._chance.getrandbits(96):024x}"
 
     def _note_account(self, code: str) -> None:
         """What other workers found out about the account shows in this one's metrics too."""
