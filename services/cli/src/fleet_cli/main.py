@@ -13,6 +13,7 @@ from fleet_cli.commands.doctor import doctor
 from fleet_cli.commands.help import help_
 from fleet_cli.commands.root import root
 from fleet_cli.commands.settings import settings
+from fleet_cli.commands.show import show
 from fleet_cli.commands.simulator import simulator
 from fleet_cli.commands.tail import tail
 from fleet_cli.commands.topology import topology
@@ -32,6 +33,7 @@ app.command()(up)
 app.command()(demo)
 app.command()(ask)
 app.command()(tail)
+app.command()(show)
 app.command()(doctor)
 app.command()(worker)
 app.command()(settings)
@@ -81,12 +83,14 @@ def _command_in(arguments: list[str]) -> str:
 
 def _failures() -> tuple[type[Exception], ...]:
     # Late, as all of it is needed only after something failed, and loads the AMQP library.
+    from fleet_chassis.store import StoreScriptError, StoreUnavailableError
     from fleet_chassis.topology import TopologyError
     from fleet_cli.connecting import BrokerError
     from fleet_cli.stack.errors import StackError
     from fleet_client import FleetError
 
-    return (StackError, TopologyError, BrokerError, FleetError, *_wrong_input())
+    store = (StoreUnavailableError, StoreScriptError)
+    return (StackError, TopologyError, BrokerError, *store, FleetError, *_wrong_input())
 
 
 def _wrong_input() -> tuple[type[Exception], ...]:

@@ -1,0 +1,1 @@
+"""`fleet show`: the life of one request."""
