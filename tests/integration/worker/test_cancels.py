@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fleet_contracts.topology import RETRY_RUNGS_S, retry_rung
 from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
 from harness.caller import Caller, a_follower, dead_letters
@@ -26,6 +27,16 @@ STALLED = Fault(Kind.STALL, match=Match(), after_chunks=3)
 async def some_text(caller: Caller) -> None:
     while (await caller.next())["kind"] != "chunk":
         pass
+
+
+async def until_parked(caller: Caller) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            for seconds in RETRY_RUNGS_S:
+                rung = await caller.channel.declare_queue(retry_rung(seconds), passive=True)
+                if rung.declaration_result.message_count:
+                    return
+            await asyncio.sleep(0.05)
 
 
 async def end_of(caller: Caller, correlation_id: str) -> dict[str, Any]:
@@ -79,6 +90,20 @@ async def test_a_request_that_waits_for_a_permit_is_cancelled_at_once(fleet_vhos
         await end_of(house.caller, first)
     assert (failure["code"], failure["attempts"]) == ("cancelled", 0)
     assert len(calls) == 1
+
+
+async def test_a_parked_request_is_cancelled_at_once_and_its_copy_brings_nothing_new(fleet_vhost: str):
+    async with a_house(fleet_vhost) as house:
+        house.simulator.inject(Fault(Kind.STATUS, match=Match(), status=429, retry_after="60"))
+        asked = await house.caller.ask(STREAMED)
+        await until_parked(house.caller)
+        await house.caller.cancel(asked)
+        failure = await end_of(house.caller, asked)
+        await house.caller.ask(STREAMED, correlation_id=asked)
+        again = await end_of(house.caller, asked)
+        calls = house.simulator.log.events(kind="admitted")
+    assert (failure["code"], failure["attempts"], len(calls)) == ("cancelled", 1, 0)
+    assert again == failure
 
 
 async def test_a_cancel_that_comes_after_the_end_changes_nothing(fleet_vhost: str):

@@ -11,12 +11,15 @@ from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import OnBreak
 from fleet_worker.attempts import Attempting
 from fleet_worker.completion import CompletionError, Delta
+from fleet_worker.composing import compose_failure
+from fleet_worker.deadline import Deadline
 from fleet_worker.handler import Handler
 from fleet_worker.hold import DeliveryLease
 from fleet_worker.limiter import MemoryLimiter
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
 from fleet_worker.parking import ParkingLot
+from fleet_worker.ports import Granted
 from fleet_worker.postponed import PostponedError, Reason
 from fleet_worker.request import Request
 from fleet_worker.retrying import Retrying, RetryPolicy
@@ -173,6 +176,17 @@ async def test_a_request_whose_deadline_has_passed_makes_no_upstream_call():
     await house.handle(request)
     assert house.replies.lines == ["deadline_exceeded"]
     assert (house.completions.calls, house.last_body()["attempts"]) == (0, 0)
+
+
+async def test_a_quarantined_request_is_buried_again_only_where_its_burial_may_have_been_cut_off():
+    house = House()
+    claim = await house.handler.ledger.claim(a_request(), DeliveryLease())
+    assert isinstance(claim, Granted)
+    error = CompletionError(ErrorCode.CRASH_LOOP, "three workers were lost", again=False)
+    deadline = Deadline(house.clock.monotonic())
+    await house.handler.ledger.commit(claim.hold, compose_failure(a_request(), error, 3), deadline)
+    assert await house.handle(a_request(deliveries=4)) is Outcome.BURY
+    assert await house.handle(a_request(message_id="m-2")) is Outcome.DONE
 
 
 async def test_a_bug_ends_the_request_as_internal_and_never_tells_its_text():
