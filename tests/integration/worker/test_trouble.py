@@ -1,6 +1,8 @@
 """The broker goes away, workers drain, readers are slow: what a backend still gets."""
 
 import asyncio
+import json
+from hashlib import sha256
 from typing import Any
 
 import aio_pika
@@ -8,6 +10,7 @@ import pytest
 
 from fleet_chassis.clock import SystemClock
 from fleet_chassis.settings import SettingsError
+from fleet_contracts.grammar import MAX_REPLY_BYTES
 from fleet_contracts.topology import REQUESTS
 from fleet_simulator.answers import expected_text
 from fleet_simulator.config import SimulatorConfig, Timing
@@ -17,6 +20,7 @@ from fleet_worker.bootstrap import start_worker
 from harness.broker import SharedBroker
 from harness.caller import Caller, a_caller, a_follower, text_of
 from harness.house import a_house, worker_settings
+from harness.requests import a_response
 from harness.waiting import until
 
 pytestmark = pytest.mark.sockets
@@ -117,6 +121,46 @@ async def test_a_full_reply_queue_degrades_one_stream_and_no_other(fleet_vhost: 
         while (result := (await follower.until_end())[-1])["correlation_id"] != "slow-1":
             pass
     assert result["degraded"] is True
+
+
+async def test_a_reply_queue_that_stays_full_leaves_the_result_on_the_results_and_in_the_ledger(
+    fleet_vhost: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fleet_worker.replies.delivering.TERMINAL_TIMEOUT_S", 0.5)
+    async with a_house(fleet_vhost) as house, a_follower(house.url) as follower:
+        full = await house.caller.channel.declare_queue(
+            "deepseek.reply.acme.full",
+            durable=True,
+            arguments={"x-queue-type": "classic", "x-max-length": 1, "x-overflow": "reject-publish"},
+        )
+        await house.caller.channel.default_exchange.publish(aio_pika.Message(b"in the way"), full.name)
+        await Caller(house.caller.channel, full).ask(CALM, correlation_id="full-1")
+        (result,) = await follower.until_end()
+        await until(lambda: house.worker.supervisor.running == 0)
+        assert await waiting_in(house.url, REQUESTS) == 0
+        await house.caller.ask(CALM, correlation_id="full-1")
+        again = await house.caller.next()
+        calls = house.simulator.log.events(kind="admitted")
+    assert (result["kind"], again, len(calls)) == ("result", result, 1)
+
+
+async def test_an_answer_that_no_reply_can_carry_ends_as_too_large_with_its_digest(fleet_vhost: str):
+    content = "x" * (MAX_REPLY_BYTES - 600)
+    whole = Fault(
+        Kind.STATUS,
+        status=200,
+        times=1,
+        body=json.dumps(a_response(content)),
+        content_type="application/json",
+    )
+    async with a_house(fleet_vhost) as house:
+        house.simulator.inject(whole)
+        await house.caller.ask(CALM)
+        failure = (await house.caller.until_end())[-1]
+        await house.caller.ask(CALM)
+        assert (await house.caller.until_end())[-1]["kind"] == "result"
+    assert failure["code"] == "too_large"
+    assert sha256(content.encode()).hexdigest() in failure["message"]
 
 
 async def test_a_deadline_ends_a_running_call_and_closes_its_socket(fleet_vhost: str):

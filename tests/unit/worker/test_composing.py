@@ -66,6 +66,15 @@ def test_an_answer_that_no_reply_can_carry_ends_as_too_large_with_its_digest():
     assert hashlib.sha256(text.encode()).hexdigest() in body["message"]
 
 
+def test_a_failure_leaves_partial_text_out_that_no_reply_can_carry():
+    # Each of these characters takes six bytes in JSON, so the text fits and the reply does not.
+    partial = {"content": "\x01" * (MAX_REPLY_BYTES // 4)}
+    error = CompletionError(ErrorCode.UPSTREAM_INTERRUPTED, "cut", again=True, partial=partial)
+    terminal = compose_failure(a_request(), error, 1)
+    assert len(terminal.body) < MAX_REPLY_BYTES
+    assert json.loads(terminal.body)["partial"] is None
+
+
 def test_a_failure_says_what_happened_what_to_do_and_what_the_upstream_said():
     error = CompletionError(
         ErrorCode.UPSTREAM_REJECTED,

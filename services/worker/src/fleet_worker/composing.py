@@ -91,9 +91,9 @@ def compose_result(
 
 
 def compose_failure(request: Addressed, error: CompletionError, attempts: int) -> Terminal:
-    """`failure`: why there is no answer, and what to do."""
+    """`failure`: why there is no answer, and what to do; partial text only where a reply can carry it."""
     fleet_id = final_id(_base(request))
-    body = {
+    body: dict[str, Any] = {
         "code": error.code,
         "message": _sentence(error.message),
         "retryable": error.code.retryable,
@@ -101,7 +101,10 @@ def compose_failure(request: Addressed, error: CompletionError, attempts: int) -
         "upstream": error.upstream,
         "partial": error.partial or None,
     }
-    return Terminal("failure", fleet_id, attempts, _encode("failure", fleet_id, body), error.code)
+    encoded = _encode("failure", fleet_id, body)
+    if len(encoded) > MAX_REPLY_BYTES:
+        encoded = _encode("failure", fleet_id, {**body, "partial": None})
+    return Terminal("failure", fleet_id, attempts, encoded, error.code)
 
 
 def compose_refusal(refusal: Refusal) -> Composed:
