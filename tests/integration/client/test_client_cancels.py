@@ -14,7 +14,7 @@ from fleet_client import Fleet
 from fleet_contracts.topology import CONTROL
 from harness import replies as wire
 from harness.broker import SharedBroker
-from harness.scripted_worker import Asked, scripted_worker
+from harness.scripted_worker import Asked, ScriptedWorker, scripted_worker
 from harness.stages import cancels
 from harness.waiting import until
 
@@ -40,22 +40,24 @@ def check(schema: str, value: object) -> None:
     jsonschema_rs.validator_for(json.loads((SCHEMAS / schema).read_text())).validate(value)
 
 
-async def leave_early(fleet: Fleet, **options: Any) -> None:
-    """Ask, and give up at once when the request is on its way."""
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
-            await fleet.complete("hi", **options)
+async def leave_early(fleet: Fleet, worker: ScriptedWorker, **options: Any) -> None:
+    """Ask, and give up when the worker has the request."""
+    before = len(worker.asked)
+    call = asyncio.create_task(fleet.complete("hi", **options))
+    await worker.until_asked(before + 1)
+    call.cancel()
+    await asyncio.wait([call])
 
 
 async def test_a_cancel_is_what_the_contract_says(fleet_vhost: str) -> None:
     user = fleet_vhost.split("//")[1].split(":", maxsplit=1)[0]
     async with (
         cancels(fleet_vhost) as heard,
-        scripted_worker(fleet_vhost),
+        scripted_worker(fleet_vhost) as worker,
         Fleet(fleet_vhost, tenant="acme") as fleet,
     ):
-        await leave_early(fleet, id="ticket-88")
-        await leave_early(fleet, id="ticket-88", retry=1, tenant=user)
+        await leave_early(fleet, worker, id="ticket-88")
+        await leave_early(fleet, worker, id="ticket-88", retry=1, tenant=user)
         await until(lambda: len(heard) == 2)
     first, second = heard
     for message in heard:
@@ -96,25 +98,35 @@ async def test_without_the_control_exchange_calls_go_on_and_cancels_when_it_is_b
 
     async with await aio_pika.connect(fleet_vhost) as connection:
         await (await connection.channel()).exchange_delete(CONTROL)
-    async with scripted_worker(fleet_vhost, script), Fleet(fleet_vhost) as fleet:
-        await leave_early(fleet, id="unwanted")
+    async with scripted_worker(fleet_vhost, script) as worker, Fleet(fleet_vhost) as fleet:
+        await leave_early(fleet, worker, id="unwanted")
         assert [(await fleet.complete("hi")).text for _ in range(3)] == ["ok"] * 3
         await apply(fleet_vhost)
         async with cancels(fleet_vhost) as heard:
-            await leave_early(fleet, id="unwanted", retry=1)
+            await leave_early(fleet, worker, id="unwanted", retry=1)
             await until(lambda: len(heard) == 1)
 
 
-async def test_a_call_that_never_left_is_not_cancelled(fleet_vhost: str, broker: SharedBroker) -> None:
+async def test_a_call_that_never_left_is_not_cancelled(
+    fleet_vhost: str, broker: SharedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def script(asked: Asked) -> None:
+        if asked.id == "answered":
+            await asked.say(wire.result(asked.id, "ok"))
+
     async with Fleet(fleet_vhost) as fleet:
         await broker.settle()
         await broker.stop_app()
         try:
-            await leave_early(fleet, id="never-sent")
+            await until(lambda: "The connection for requests broke" in caplog.text)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await fleet.complete("hi", id="never-sent")
         finally:
             await broker.start_app()
-        async with cancels(fleet_vhost) as heard, scripted_worker(fleet_vhost):
-            await leave_early(fleet, id="sent")
+        async with cancels(fleet_vhost) as heard, scripted_worker(fleet_vhost, script) as worker:
+            await fleet.complete("hi", id="answered")  # the connection is back
+            await leave_early(fleet, worker, id="sent")
             await until(lambda: len(heard) > 0)
     assert [message.correlation_id for message in heard] == ["sent"]
 

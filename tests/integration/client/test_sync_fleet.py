@@ -66,7 +66,7 @@ async def test_an_error_is_raised_where_the_call_is(sync_stage: OpenSync) -> Non
 async def test_silence_ends_at_the_deadline(sync_stage: OpenSync) -> None:
     async with sync_stage(Silence(), grace_s=0) as play:
         with pytest.raises(NoReply):
-            await to_thread(lambda: play.fleet.complete("hi", deadline=0.3, id="late"))
+            await to_thread(lambda: play.fleet.complete("hi", deadline=1, id="late"))
         await play.until_cancelled("late")
 
 
