@@ -82,11 +82,11 @@ class FleetLedger:
 
     async def cancel(self, key: RequestKey) -> Hold | ports.CancelSeen:
         """Have a request end as cancelled, wherever it is."""
-        held = self.holds.get(key)
         try:
             answer = await self.records.cancel(key, self.owner)
         except StoreUnavailableError as error:
             raise LostError("the store is away") from error
+        held = self.holds.get(key)
         if held is not None:
             held.stop(cancelled())
             return ports.CancelSeen.RUNNING
