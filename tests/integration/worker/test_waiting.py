@@ -110,6 +110,26 @@ async def test_a_refused_account_fails_no_request_and_all_go_on_when_it_is_well(
     assert ends[0]["attempts"] == 2
 
 
+async def test_what_one_worker_meets_keeps_all_workers_of_a_store_from_calling(
+    fleet_vhost: str, store_url: str
+):
+    shared: dict[str, Any] = {"REDIS_URL": store_url, "account_look_s": 2}
+    async with a_house(fleet_vhost, **shared) as house:
+        other = worker_settings(house.url, house.simulator.base_url, **shared, worker_name="w-2")
+        async with start_worker(other):
+            house.simulator.inject(busy(402))
+            met_it = await house.caller.ask(CALM)
+            await until(lambda: bool(house.simulator.log.events(kind="refused")))
+            others = [await house.caller.ask(CALM) for _ in range(6)]
+            await asyncio.sleep(1)
+            calls = len(house.simulator.log.events(kind="admitted"))
+            ends = {
+                (reply := (await house.caller.until_end(60))[-1])["correlation_id"]: reply for _ in range(7)
+            }
+    assert calls == 0
+    assert {ends[one]["kind"] for one in (met_it, *others)} == {"result"}
+
+
 async def test_an_empty_account_is_left_alone_until_it_is_topped_up(fleet_vhost: str):
     empty = Account("default", (DEFAULT_KEY,), balance="0")
     async with a_house(fleet_vhost, SimulatorConfig(accounts=(empty,)).at_once(), account_look_s=1) as house:
@@ -170,6 +190,16 @@ async def test_a_deadline_that_passes_while_waiting_for_a_permit_costs_no_call(f
         failure = await the_end(house.caller, await house.caller.ask(CALM, headers=in_ms(300)))
         calls = house.simulator.log.events(kind="arrived")
     assert (failure["code"], failure["attempts"], len(calls)) == ("deadline_exceeded", 0, 1)
+
+
+async def test_a_deadline_that_passes_while_a_worker_has_no_room_is_told_in_time(fleet_vhost: str):
+    async with a_house(fleet_vhost, SLOW, concurrency=1) as house:
+        long = await house.caller.ask(STREAMED)
+        await until(lambda: bool(house.simulator.log.events(kind="admitted")))
+        hurried = await house.caller.ask(CALM, key="batch.acme", headers=in_ms(300))
+        while (reply := await house.caller.next())["correlation_id"] != hurried:
+            assert (reply["correlation_id"], reply["kind"] == "result") == (long, False)
+    assert (reply["code"], reply["attempts"]) == ("deadline_exceeded", 0)
 
 
 async def test_a_deadline_ends_the_repetitions_of_a_call(fleet_vhost: str):

@@ -84,3 +84,14 @@ async def test_nothing_starts_after_a_drain_began():
     await supervisor.drain(grace_s=0)
     assert await supervisor.run(work) is Outcome.HAND_BACK
     assert not work.started.is_set()
+
+
+async def test_work_whose_time_is_over_while_it_waits_for_room_is_done_without_it():
+    supervisor, running, late = Supervisor(1), Work(), Work()
+    first = asyncio.create_task(supervisor.run(running))
+    await running.started.wait()
+    late.may_end.set()
+    assert await supervisor.run(late, patience_s=0.01) is Outcome.DONE
+    running.may_end.set()
+    assert await first is Outcome.DONE
+    assert await supervisor.run(late) is Outcome.DONE, "the room of the first is free again, once"

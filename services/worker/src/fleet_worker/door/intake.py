@@ -57,7 +57,14 @@ class Intake:
             return await self.burying.refuse(delivery, reading)
         if delivery.acquisitions > MAX_ACQUISITIONS:
             return await self._end(delivery, reading)
-        return await self.supervisor.run(lambda lease: self._handle(delivery, reading, lease))
+        return await self.supervisor.run(
+            lambda lease: self._handle(delivery, reading, lease), self._left_s(reading)
+        )
+
+    def _left_s(self, request: Request) -> float | None:
+        if request.deadline_ms is None:
+            return None
+        return max(0.0, (request.deadline_ms - self.clock.now_ms()) / 1000)
 
     async def _handle(self, delivery: Delivery, request: Request, lease: DeliveryLease) -> Outcome:
         with (

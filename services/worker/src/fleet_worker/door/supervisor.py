@@ -28,19 +28,21 @@ class Supervisor:
         """How many requests are in work."""
         return len(self._running)
 
-    async def run(self, work: Work) -> Outcome:
+    async def run(self, work: Work, patience_s: float | None = None) -> Outcome:
         """Do `work` when there is room for it; hands back what has not started when a drain begins.
 
-        The work is told by its delivery's lease when whoever called this is cancelled: the channel is gone.
+        After `patience_s` seconds it is done without room: nobody wants its answer any more, so all that is
+        left is to say so. The work is told by its delivery's lease when whoever called this is cancelled: the
+        channel is gone.
         """
-        await self._wait_for_slot()
+        has_slot = await self._wait_for_slot(patience_s)
         if self._draining:
-            self._slots.release()
+            self._free(has_slot=has_slot)
             return Outcome.HAND_BACK
         delivery = DeliveryLease()
         task = asyncio.create_task(work(delivery))
         self._running.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(lambda ended: self._forget(ended, has_slot=has_slot))
         try:
             return await asyncio.shield(task)
         finally:
@@ -58,16 +60,23 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    async def _wait_for_slot(self) -> None:
+    async def _wait_for_slot(self, patience_s: float | None) -> bool:
         self._waiting += 1
         try:
-            await self._slots.acquire()
+            async with asyncio.timeout(patience_s):
+                return await self._slots.acquire()
+        except TimeoutError:
+            return False
         finally:
             self._waiting -= 1
 
-    def _forget(self, task: asyncio.Task[Outcome]) -> None:
+    def _free(self, *, has_slot: bool) -> None:
+        if has_slot:
+            self._slots.release()
+
+    def _forget(self, task: asyncio.Task[Outcome], *, has_slot: bool) -> None:
         self._running.discard(task)
-        self._slots.release()
+        self._free(has_slot=has_slot)
         if not task.cancelled():
             # Where the waiting handler is gone nobody else would look at an error; the loop would complain.
             task.exception()
