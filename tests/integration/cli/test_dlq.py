@@ -14,6 +14,7 @@ from fleet_cli.connecting import BrokerError
 from fleet_cli.dlq.choosing import Choice
 from fleet_cli.dlq.operating import redrive_letters
 from fleet_contracts.topology import DEAD, DEAD_KEY_RECORD, REQUESTS, REQUESTS_BATCH, REQUESTS_DEAD
+from harness.caller import a_follower
 from harness.clock import HandClock
 from harness.house import a_house
 
@@ -152,6 +153,17 @@ async def test_a_redriven_request_of_the_batch_lane_goes_back_to_it(desk: Desk):
     assert status == 0
     assert await left_in(desk.url, REQUESTS_BATCH, 1) == ["c-0"]
     assert await desk.listed() == []
+
+
+async def test_a_strict_fleet_answers_the_redrive_of_a_trusted_operator_for_its_tenant(desk: Desk):
+    await died(desk.url)
+    async with (
+        a_house(desk.url, strict_tenants=True, trusted_users="guest"),
+        a_follower(desk.url, "result.acme.#") as follower,
+    ):
+        status, _, _ = await desk.run("redrive", "c-0", "--strict")
+        again = await follower.next(PATIENCE_S)
+    assert (status, again["kind"], again["id"]) == (0, "result", "c-0~1:final")
 
 
 async def test_a_redrive_that_is_killed_in_the_middle_loses_nothing(desk: Desk):

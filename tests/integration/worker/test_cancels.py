@@ -1,10 +1,12 @@
 """Cancels on a real broker: every state that a request can be in, and one end for each."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
+from fleet_client import Fleet
 from fleet_contracts.topology import RETRY_RUNGS_S, retry_rung
 from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
@@ -185,6 +187,15 @@ async def test_a_bad_cancel_is_buried_once_and_the_worker_goes_on(
         await house.caller.silence()
         assert await dead_letters(house.url) == []
     assert [letter.headers["fleet-dead-code"] for letter in letters] == ["invalid_request"]
+
+
+async def test_a_client_that_leaves_its_stream_early_has_the_upstream_call_closed(fleet_vhost: str):
+    async with a_house(fleet_vhost, SLOW) as house, Fleet(fleet_vhost, tenant="acme") as fleet:
+        async with aclosing(fleet.stream("Tell me of the sea", thinking=False)) as events:
+            async for _ in events:
+                break
+        await house.simulator.log.wait_for(lambda event: event.kind == "closed")
+        await until(lambda: house.worker.supervisor.running == 0)
 
 
 async def test_a_draining_worker_still_hears_cancels(fleet_vhost: str):
