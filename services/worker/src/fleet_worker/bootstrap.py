@@ -80,7 +80,7 @@ async def start_worker(settings: WorkerSettings) -> AsyncGenerator[Worker]:
             worker = await _build(settings, parts)
         except ChannelNotFoundEntity as error:
             raise SettingsError(
-                "The broker has no request queues; run `fleet topology apply` once, then start again."
+                "The broker lacks a queue of the fleet; run `fleet topology apply` once, then start again."
             ) from error
         except (AMQPError, OSError, TimeoutError) as error:
             raise SettingsError(
