@@ -151,6 +151,10 @@ class RecordingStream:
         del attempt
         self._seq = -1
 
+    def wait(self, position: int, estimate_ms: int | None) -> None:
+        del estimate_ms
+        self._replies.lines.append(f"waiting {position}")
+
     def send(self, delta: Delta) -> None:
         self._seq += 1
         self._replies.lines.append(f"chunk {self._seq} {delta.fields['content']}")

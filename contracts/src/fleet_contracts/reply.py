@@ -204,6 +204,11 @@ def chunk_id(correlation_id: str, run: str, attempt: int, seq: int) -> str:
     return f"{correlation_id}:{run}:{attempt}:{seq}"
 
 
+def waiting_id(correlation_id: str, number: int) -> str:
+    """The stable id of a `waiting` reply; `number` counts those of one request, from 1."""
+    return f"{correlation_id}:waiting:{number}"
+
+
 def restarted_id(correlation_id: str, run: str, attempt: int) -> str:
     """The stable id of `restarted`."""
     return f"{correlation_id}:{run}:{attempt}:restarted"

@@ -20,12 +20,13 @@ from fleet_worker.composing import (
 from fleet_worker.ports import Sent
 from harness.requests import a_request, a_response
 
-TOOK = Took(permit_ms=3, total_ms=500, sent_at_ms=1_795_000_000_000)
+COST = {"amount": "0.0012", "currency": "USD", "estimated": False}
+TOOK = Took(permit_ms=3, total_ms=500)
 REPLY: TypeAdapter[Any] = TypeAdapter(Reply)
 
 
 def a_result(response: dict[str, Any], attempts: int = 1) -> dict[str, Any]:
-    completion = Completion(response, trace_id="t", first_content_ms=120, upstream_ms=400)
+    completion = Completion(response, trace_id="t", first_content_ms=120, upstream_ms=400, cost=COST)
     terminal = compose_result(a_request(queued_ms=7), completion, Sent(4, degraded=False), attempts, TOOK)
     body = json.loads(terminal.body)
     REPLY.validate_python(body)

@@ -15,16 +15,18 @@ from fleet_worker.composing import compose_failure
 from fleet_worker.deadline import Deadline
 from fleet_worker.handler import Handler
 from fleet_worker.hold import DeliveryLease
-from fleet_worker.limiter import MemoryLimiter
+from fleet_worker.limiter import in_memory
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
 from fleet_worker.parking import ParkingLot
 from fleet_worker.ports import Granted
 from fleet_worker.postponed import PostponedError, Reason
+from fleet_worker.prices import published_prices
 from fleet_worker.request import Request
 from fleet_worker.retrying import Retrying, RetryPolicy
 from harness.clock import HandClock
 from harness.ledgers import a_memory_ledger
+from harness.limiters import a_limiter_observer
 from harness.requests import BODY, a_request, a_response
 from harness.worker_fakes import OpenUpstream, RecordingReplies, Rungs, ScriptedCompletions, Step, Whole
 
@@ -46,7 +48,7 @@ class House:
             attempting=Attempting(
                 ledger=ledger, upstream=self.upstream, most=3, clock=self.clock, observer=observer
             ),
-            limiter=MemoryLimiter(limit, self.clock),
+            limiter=in_memory(limit, published_prices(), self.clock, a_limiter_observer()),
             ledger=ledger,
             replies=self.replies,
             parking=ParkingLot(self.rungs, self.clock, observer),

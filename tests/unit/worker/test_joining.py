@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_worker.completion import Delta
-from fleet_worker.replies.joining import MAX_CHUNK_CHARACTERS, Announcement, Outbox, join
+from fleet_worker.replies.joining import MAX_CHUNK_CHARACTERS, Announcement, InLine, Outbox, join
 
 
 def a_delta(kind: str, text: str) -> Delta:
@@ -18,14 +18,14 @@ deltas = st.builds(
 )
 
 
-def emptied(outbox: Outbox) -> list[Announcement | Delta]:
-    taken: list[Announcement | Delta] = []
+def emptied(outbox: Outbox) -> list[Announcement | InLine | Delta]:
+    taken: list[Announcement | InLine | Delta] = []
     while (item := outbox.take()) is not None:
         taken.append(item)
     return taken
 
 
-def text_of(items: list[Announcement | Delta], kind: str) -> str:
+def text_of(items: list[Announcement | InLine | Delta], kind: str) -> str:
     return "".join(item.fields.get(kind, "") for item in items if isinstance(item, Delta))
 
 

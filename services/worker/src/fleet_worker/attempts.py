@@ -2,7 +2,8 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from fleet_chassis.clock import Clock
 from fleet_contracts.codes import ErrorCode
@@ -15,6 +16,7 @@ from fleet_worker.hold import WORKER_LOST, Hold
 from fleet_worker.observing import Observer
 from fleet_worker.ports import Ledger, Permit, ReplyStream
 from fleet_worker.postponing import Upstream
+from fleet_worker.prices import Prices, plain, published_prices
 from fleet_worker.request import Request
 from fleet_worker.terminal import Terminal
 
@@ -36,6 +38,7 @@ class Attempts:
     """Upstream calls for one request, over all workers."""
     clock: Clock
     observer: Observer
+    prices: Prices
     _arrived: float = field(init=False)
     _permit_s: float = 0.0
     _sent_at_ms: int = 0
@@ -74,12 +77,24 @@ class Attempts:
             PostponedError: no call makes sense now.
             LostError: it must not start.
         """
+        ended: Completion | CompletionError | None = None
+        called = False
         try:
             async with self.upstream.admitted(self.wanted) as upstream:
                 await self.begin()
-                return await upstream.complete(self.request, deadline, self.send)
+                called = True
+                ended = completion = await upstream.complete(self.request, deadline, self.send)
+        except CompletionError as error:
+            ended = error
+            raise
         finally:
-            permit.release()
+            permit.release(ended) if called else permit.give_back()
+        return completion
+
+    def waits(self, position: int, estimate_s: float | None) -> None:
+        """Tell a caller who asked for it how many requests are before this one."""
+        if self.wanted.waiting:
+            self.stream.wait(position, None if estimate_s is None else round(estimate_s * 1000))
 
     async def begin(self) -> None:
         """Start the next call, and tell the reader what it has to know.
@@ -129,16 +144,23 @@ class Attempts:
     def succeeded(self, completion: Completion) -> Completion:
         """Remember that the last call succeeded; returns the whole answer."""
         self._ended("result", completion.trace_id)
-        return joined(self._so_far, completion) if self._goes_on else completion
+        whole = joined(self._so_far, completion) if self._goes_on else completion
+        return replace(whole, cost=self._cost_of(whole))
 
     def took(self) -> Took:
         """Where the time went so far."""
         total_s = self.clock.monotonic() - self._arrived
-        return Took(round(self._permit_s * 1000), round(total_s * 1000), self._sent_at_ms)
+        return Took(round(self._permit_s * 1000), round(total_s * 1000))
 
     def ended(self, terminal: Terminal) -> None:
         """Tell the operators that the request has ended."""
         self.observer.ended(self.wanted, terminal.outcome, self.started, self.took().total_ms)
+
+    def _cost_of(self, whole: Completion) -> dict[str, Any] | None:
+        amount = self.prices.cost_of(self.wanted.model, whole.response.get("usage"), self._sent_at_ms)
+        if amount is None:
+            return None
+        return {"amount": plain(amount), "currency": self.prices.currency, "estimated": whole.estimated}
 
     def _remember(self, error: CompletionError) -> None:
         """Keep what the reader has seen: its text is void, unless the next call goes on from it."""
@@ -174,6 +196,7 @@ class Attempting:
     most: int
     clock: Clock
     observer: Observer
+    prices: Prices = field(default_factory=published_prices)
 
     def of(self, request: Request, hold: Hold, stream: ReplyStream) -> Attempts:
         """The attempts of one request that has just arrived."""
@@ -186,4 +209,5 @@ class Attempting:
             most=self.most,
             clock=self.clock,
             observer=self.observer,
+            prices=self.prices,
         )

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from prometheus_client import CollectorRegistry
@@ -28,10 +29,11 @@ from fleet_worker.door.raw_dead_letters import RawDeadLetters
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
-from fleet_worker.limiter import MemoryLimiter
+from fleet_worker.limiter import BEAT_S, FleetLimiter, Rules, open_limiter
 from fleet_worker.observing import Observer
 from fleet_worker.parking import ParkingLot
 from fleet_worker.ports import Ledger, Replies
+from fleet_worker.prices import Prices, published_prices, read_prices
 from fleet_worker.readiness import Readiness
 from fleet_worker.replies.delivering import Deliverer
 from fleet_worker.replies.opening import RabbitReplies
@@ -45,6 +47,7 @@ from fleet_worker.upstream_parts import open_upstream
 
 CONNECT_TIMEOUT_S = 20.0
 LAST_COPIES_S = 10.0
+STORE_SLACK_S = 0.5
 CANCELS_AT_ONCE = 50
 RAW_DEAD_LETTERS_AT_ONCE = 10
 
@@ -102,8 +105,16 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     supervisor = Supervisor(settings.concurrency)
     retrying = _retrying(settings, clock)
     deliverer = Deliverer(publishers, retrying)
+    prices = _prices(settings)
+    shared = None if sharing.store is None else (sharing.store, settings.namespace)
+    limiter = await parts.enter_async_context(open_limiter(_rules(settings), prices, clock, registry, shared))
     attempting = Attempting(
-        ledger=sharing.ledger, upstream=upstream, most=settings.attempts, clock=clock, observer=observer
+        ledger=sharing.ledger,
+        upstream=upstream,
+        most=settings.attempts,
+        clock=clock,
+        observer=observer,
+        prices=prices,
     )
     parking = ParkingLot(deliverer, clock, observer)
     replies = RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4))
@@ -123,7 +134,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         worker=settings.worker_name,
     )
     intake = Intake(
-        handler=_handler(settings, attempting, sharing.ledger, replies, parking, retrying),
+        handler=_handler(settings, attempting, limiter, sharing.ledger, replies, parking, retrying),
         supervisor=supervisor,
         burying=burying,
         observer=observer,
@@ -155,6 +166,31 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     return Worker(door, supervisor, deliverer, readiness, health_url)
 
 
+def _rules(settings: WorkerSettings) -> Rules:
+    return Rules(
+        account=settings.account,
+        concurrency=settings.limit_concurrency,
+        rpm=settings.limit_rpm,
+        tpm=settings.limit_tpm,
+        start=settings.limit_start,
+        reserve=settings.limit_reserve,
+        waiters=settings.limit_waiters,
+        spare=settings.store_down_permits if settings.store_down == "share" else 0,
+        # By then every living worker has beaten once, even where its first two tries were in vain.
+        grace_s=BEAT_S + 2 * settings.store_timeout_s + STORE_SLACK_S,
+        longest_s=settings.longest_request_s,
+    )
+
+
+def _prices(settings: WorkerSettings) -> Prices:
+    if not settings.prices_file:
+        return published_prices()
+    try:
+        return read_prices(Path(settings.prices_file))
+    except ValueError as error:
+        raise SettingsError(f"FLEET_PRICES_FILE is wrong: {error}.") from error
+
+
 def _retrying(settings: WorkerSettings, clock: Clock) -> Retrying:
     policy = RetryPolicy(settings.retry_base_s, settings.retry_longest_s)
     return Retrying(policy, clock, random.Random())
@@ -163,6 +199,7 @@ def _retrying(settings: WorkerSettings, clock: Clock) -> Retrying:
 def _handler(
     settings: WorkerSettings,
     attempting: Attempting,
+    limiter: FleetLimiter,
     ledger: Ledger,
     replies: Replies,
     parking: ParkingLot,
@@ -170,7 +207,7 @@ def _handler(
 ) -> Handler:
     return Handler(
         attempting=attempting,
-        limiter=MemoryLimiter(settings.limit_concurrency, attempting.clock),
+        limiter=limiter,
         ledger=ledger,
         replies=replies,
         parking=parking,

@@ -31,6 +31,8 @@ class Completion:
     upstream_ms: int
     estimated: bool = False
     """Whether a part of the usage is an estimate, because the upstream did not tell it."""
+    cost: dict[str, Any] | None = None
+    """What it cost, as the contract's `Cost`; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

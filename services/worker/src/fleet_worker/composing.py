@@ -8,9 +8,16 @@ import orjson
 
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import MAX_REPLY_BYTES
-from fleet_contracts.reply import accepted_id, chunk_id, final_id, id_base, refused_id, restarted_id
+from fleet_contracts.reply import (
+    accepted_id,
+    chunk_id,
+    final_id,
+    id_base,
+    refused_id,
+    restarted_id,
+    waiting_id,
+)
 from fleet_worker.completion import Completion, CompletionError, Delta
-from fleet_worker.cost import cost_of
 from fleet_worker.ports import Sent
 from fleet_worker.request import Addressed, Refusal, Request
 from fleet_worker.terminal import Terminal
@@ -33,8 +40,6 @@ class Took:
 
     permit_ms: int
     total_ms: int
-    sent_at_ms: int
-    """Unix time at which the answering call was sent: decides its price."""
 
 
 def compose_accepted(request: Request, attempt: int, worker: str) -> Composed:
@@ -42,6 +47,13 @@ def compose_accepted(request: Request, attempt: int, worker: str) -> Composed:
     fleet_id = accepted_id(_base(request))
     body = {"attempt": attempt, "queued_ms": request.queued_ms, "worker": worker}
     return Composed("accepted", fleet_id, _encode("accepted", fleet_id, body), attempt)
+
+
+def compose_waiting(request: Request, number: int, position: int, estimate_ms: int | None) -> Composed:
+    """`waiting`: how many requests are before this one. `number` counts these replies, from 1."""
+    fleet_id = waiting_id(_base(request), number)
+    body = {"position": position, "estimate_ms": estimate_ms}
+    return Composed("waiting", fleet_id, _encode("waiting", fleet_id, body))
 
 
 def compose_restarted(request: Request, run: str, attempt: int, reason: str) -> Composed:
@@ -67,7 +79,6 @@ def compose_result(
     """`result`: the whole answer, or a `too_large` failure where no reply could carry it."""
     fleet_id = final_id(_base(request))
     response = completion.response
-    cost = cost_of(request.model, response.get("usage"), took.sent_at_ms)
     body: dict[str, Any] = {
         "attempt": attempts,
         "last_seq": sent.last_seq,
@@ -80,7 +91,7 @@ def compose_result(
             "upstream_ms": completion.upstream_ms,
             "total_ms": took.total_ms,
         },
-        "cost": cost and {**cost, "estimated": completion.estimated},
+        "cost": completion.cost,
         "attempts": attempts,
         "degraded": sent.degraded,
     }

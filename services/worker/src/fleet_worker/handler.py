@@ -94,5 +94,5 @@ class Handler:
 
     async def _attempt(self, request: Request, attempts: Attempts, deadline: Deadline) -> Completion:
         with attempts.waiting_for_permit():
-            permit = await self.limiter.acquire(request, deadline)
+            permit = await self.limiter.acquire(request, deadline, attempts.waits)
         return await attempts.make(permit, deadline)

@@ -1,11 +1,12 @@
 """The seams of the worker: what the handler needs of the world, and what it may rely on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from fleet_contracts.codes import ErrorCode
-from fleet_worker.completion import Completion, Delta, Emit
+from fleet_worker.completion import Completion, CompletionError, Delta, Emit
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import DeliveryLease, Hold
 from fleet_worker.request import Addressed, Refusal, Request, RequestKey
@@ -27,22 +28,36 @@ class Completions(Protocol):
         ...
 
 
+Tell = Callable[[int, float | None], None]
+"""Takes how many requests are before this one, and about how many seconds it will wait, where known."""
+
+
 class Permit(Protocol):
     """The right to have one upstream call in flight."""
 
-    def release(self) -> None:
-        """Give it back; called exactly once, on every way out."""
+    def release(self, ended: Completion | CompletionError | None) -> None:
+        """Give it back, and let the limits learn; called exactly once, on every way out; never waits.
+
+        `ended`: how the call ended; None where it was cut off here.
+        """
+        ...
+
+    def give_back(self) -> None:
+        """In place of `release`, where no call was made."""
         ...
 
 
 class Limiter(Protocol):
-    """Keeps the fleet inside the account's limits."""
+    """Keeps the fleet inside the account's limits, and each tenant inside its own."""
 
-    async def acquire(self, request: Request, deadline: Deadline) -> Permit:
-        """Take a permit for one upstream call; waits for it in order of arrival until the deadline.
+    async def acquire(self, request: Request, deadline: Deadline, tell: Tell) -> Permit:
+        """Take a permit for one upstream call; waits for it in line until the deadline.
+
+        `tell` hears now and then where the request stands in line.
 
         Raises:
-            CompletionError: `deadline_exceeded`; nothing is held.
+            CompletionError: `deadline_exceeded` or `budget_exceeded`; nothing is held.
+            PostponedError: the wait would be too long to hold a delivery; nothing is held.
         """
         ...
 
@@ -170,6 +185,10 @@ class ReplyStream(Protocol):
 
     def retry(self, attempt: int) -> None:
         """Go on under a new attempt without a word: no text was sent."""
+        ...
+
+    def wait(self, position: int, estimate_ms: int | None) -> None:
+        """Say that the request waits in line, and how many are before it; never waits."""
         ...
 
     def send(self, delta: Delta) -> None:

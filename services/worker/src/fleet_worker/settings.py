@@ -1,6 +1,6 @@
 """What a worker reads from the environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
@@ -73,6 +73,38 @@ class WorkerSettings(ServiceSettings):
         default=None,
         ge=1,
         description="Calls at once for each model; DeepSeek's published limit (2500, v4-pro 500) where unset",
+    )
+    limit_rpm: int | None = Field(
+        default=None, ge=1, description="Requests a minute for each model; no limit where unset"
+    )
+    limit_tpm: int | None = Field(
+        default=None,
+        ge=1,
+        description="Tokens a minute for each model, input and output; no limit where unset",
+    )
+    limit_start: int = Field(
+        default=32,
+        ge=1,
+        description="Calls at once that a model begins with, until answers show that more are let in",
+    )
+    limit_reserve: float = Field(
+        default=0.15, ge=0, lt=1, description="Share of the calls at once that the batch lane leaves free"
+    )
+    store_down: Literal["closed", "share"] = Field(
+        default="closed",
+        description="While the store is away: closed starts no call, share lets each worker start a few, "
+        "whose places are kept free at other times; requests and tokens a minute are not counted meanwhile",
+    )
+    store_down_permits: int = Field(
+        default=1, ge=1, description="With FLEET_STORE_DOWN=share: calls at once of one worker for each model"
+    )
+    limit_waiters: int = Field(
+        default=25,
+        ge=1,
+        description="Requests of one tenant and model that wait for a permit in one worker; more are parked",
+    )
+    prices_file: str = Field(
+        default="", description="A price list of your own, as JSON; DeepSeek's published one where empty"
     )
     connect_timeout_s: float = Field(default=10, gt=0, description="Seconds to connect to the upstream")
     headers_timeout_s: float = Field(

@@ -52,6 +52,11 @@ class SharedStore:
         return max(self._failed_at, self._store.changed_at)
 
     @property
+    def run_id(self) -> bytes | None:
+        """Which run of the server answered last."""
+        return self._store.run_id
+
+    @property
     def forgets(self) -> bool:
         """Whether it was restarted lately, and may have lost records."""
         return self._clock.monotonic() - self._store.changed_at < MEMORY_S

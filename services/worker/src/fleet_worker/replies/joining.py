@@ -17,6 +17,14 @@ class Announcement:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """`waiting`: where the request stands in line for a permit."""
+
+    position: int
+    estimate_ms: int | None
+
+
 class Outbox:
     """Announcements and deltas in order; joins neighbouring deltas of the same kind.
 
@@ -26,7 +34,7 @@ class Outbox:
 
     def __init__(self, max_characters: int) -> None:
         self._max_characters = max_characters
-        self._waiting: deque[Announcement | Delta] = deque()
+        self._waiting: deque[Announcement | InLine | Delta] = deque()
         self._characters = 0
 
     def __len__(self) -> int:
@@ -34,9 +42,14 @@ class Outbox:
 
     def announce(self, announcement: Announcement) -> None:
         """Queue an announcement; the deltas of an attempt that has ended are dropped."""
-        self._waiting = deque(item for item in self._waiting if isinstance(item, Announcement))
+        self._waiting = deque(item for item in self._waiting if not isinstance(item, Delta))
         self._characters = 0
         self._waiting.append(announcement)
+
+    def place(self, place: InLine) -> None:
+        """Queue where the request stands; what was not sent yet of where it stood is dropped."""
+        self._waiting = deque(item for item in self._waiting if not isinstance(item, InLine))
+        self._waiting.append(place)
 
     def add(self, delta: Delta) -> bool:
         """Queue a delta; False, and nothing queued, where more than `max_characters` would wait."""
@@ -52,12 +65,12 @@ class Outbox:
         self._waiting.clear()
         self._characters = 0
 
-    def take(self) -> Announcement | Delta | None:
+    def take(self) -> Announcement | InLine | Delta | None:
         """The next announcement, or the next delta joined with those behind it that fit."""
         if not self._waiting:
             return None
         first = self._waiting.popleft()
-        if isinstance(first, Announcement):
+        if not isinstance(first, Delta):
             return first
         parts, size = [first], _characters(first)
         while self._waiting and isinstance(following := self._waiting[0], Delta):

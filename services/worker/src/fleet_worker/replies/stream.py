@@ -5,10 +5,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fleet_worker.completion import Delta
-from fleet_worker.composing import Composed, compose_accepted, compose_chunk, compose_restarted
+from fleet_worker.composing import (
+    Composed,
+    compose_accepted,
+    compose_chunk,
+    compose_restarted,
+    compose_waiting,
+)
 from fleet_worker.ports import Sent
 from fleet_worker.replies.addressing import terminal_reply
-from fleet_worker.replies.joining import Announcement, Outbox
+from fleet_worker.replies.joining import Announcement, InLine, Outbox
 from fleet_worker.replies.outgoing import NotConfirmedError, UnroutableError
 from fleet_worker.request import Request
 from fleet_worker.terminal import Terminal
@@ -46,6 +52,7 @@ class RabbitReplyStream:
         self._run = ""
         self._attempt = 0
         self._last_seq = -1
+        self._waits = 0
         self._degraded = False
         self._outbox = Outbox(MAX_WAITING_CHARACTERS)
         self._something_waits = asyncio.Event()
@@ -66,6 +73,12 @@ class RabbitReplyStream:
     def retry(self, attempt: int) -> None:
         """Go on under a new attempt without a word: no text was sent."""
         self._begin(attempt)
+
+    def wait(self, position: int, estimate_ms: int | None) -> None:
+        """Say that the request waits in line; asked for even where the answer is not streamed."""
+        if not self._degraded:
+            self._outbox.place(InLine(position, estimate_ms))
+            self._wake()
 
     def send(self, delta: Delta) -> None:
         """Queue a piece of the answer; never waits."""
@@ -126,7 +139,10 @@ class RabbitReplyStream:
         except (UnroutableError, NotConfirmedError):
             self._degrade()
 
-    def _compose(self, item: Announcement | Delta) -> Composed:
+    def _compose(self, item: Announcement | InLine | Delta) -> Composed:
+        if isinstance(item, InLine):
+            self._waits += 1
+            return compose_waiting(self._request, self._waits, item.position, item.estimate_ms)
         if isinstance(item, Delta):
             self._last_seq += 1
             return compose_chunk(self._request, self._run, self._attempt, self._last_seq, item)

@@ -1,0 +1,258 @@
+"""What this worker has of a limiter's permits: held, waited for, to be given back; stated again and again."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleet_chassis.clock import Clock
+from fleet_chassis.store import StoreUnavailableError
+from fleet_worker.limiter.observing import LimiterObserver
+from fleet_worker.limiter.terms import Ask, Book, Granted, Held, Place, Refused, Said, Settlement
+
+TRY_AGAIN_S = 0.25
+CALLED_AGAIN_S = 0.5
+MOST_UNSETTLED = 10_000
+Tell = Callable[[Place], None]
+
+
+@dataclass(eq=False, slots=True)
+class Wish:
+    """Somebody who waits for a permit; `answer` is set to whether there is one."""
+
+    ask: Ask
+    answer: asyncio.Future[bool]
+    tell: Tell | None = None
+
+
+@dataclass(eq=False, slots=True)
+class _Pool:
+    """This worker's part of one pool."""
+
+    held: dict[str, tuple[Ask, float]] = field(default_factory=dict[str, tuple[Ask, float]])
+    wishes: dict[str, Wish] = field(default_factory=dict[str, Wish])
+    spare: int = 0
+    spared: set[str] = field(default_factory=set[str])
+    """Begun while the store was away, from the slots that it never grants."""
+    timer: asyncio.TimerHandle | None = None
+
+
+class Desk:
+    """Keeps the book and this worker of one mind; owns every task that the limiter leaves running."""
+
+    def __init__(self, book: Book, idle_pool: str, clock: Clock, observer: LimiterObserver) -> None:
+        """`idle_pool`: the pool in which a worker that has nothing shows that it lives."""
+        self._observer = observer
+        self._book = book
+        self._idle_pool = idle_pool
+        self._clock = clock
+        self._pools: dict[str, _Pool] = {}
+        self._unsettled: dict[str, tuple[Ask, Settlement]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._beat_now = asyncio.Event()
+        self._called_at = 0.0
+        self._away = False
+
+    @property
+    def away(self) -> bool:
+        """Whether the book did not answer when it was last asked."""
+        return self._away
+
+    def pool(self, name: str) -> _Pool:
+        """This worker's part of a pool."""
+        return self._pools.setdefault(name, _Pool())
+
+    # ---------------------------------------------------------------- what the limiter asks
+    async def acquire(self, wish: Wish) -> Granted | Refused | Said:
+        """Ask once; whoever has to wait looks at the wish's answer."""
+        pool = self.pool(wish.ask.pool)
+        pool.wishes[wish.ask.id] = wish
+        said = await self._asked(self._book.acquire(wish.ask))
+        if isinstance(said, Granted):
+            self._hold(wish)
+        self._look_later(wish.ask.pool, said)
+        return said
+
+    def use_spare(self) -> None:
+        """Begin what waits without the store, from the slots that it never grants."""
+        for pool in self._pools.values():
+            for wish in list(pool.wishes.values())[: max(0, pool.spare - len(pool.spared))]:
+                pool.spared.add(wish.ask.id)
+                self._hold(wish)
+
+    def leave(self, wish: Wish) -> None:
+        """Wait no more."""
+        self.pool(wish.ask.pool).wishes.pop(wish.ask.id, None)
+        self._own(self._leave(wish.ask))
+
+    def release(self, ask: Ask, settlement: Settlement) -> None:
+        """Give a permit back; returns at once, and the book is told until it has heard."""
+        pool = self.pool(ask.pool)
+        pool.held.pop(ask.id, None)
+        pool.spared.discard(ask.id)
+        if len(self._unsettled) < MOST_UNSETTLED:
+            self._unsettled[ask.id] = (ask, settlement)
+        self._own(self._settle(ask, settlement))
+        if self._away:
+            self.use_spare()
+
+    def give_back(self, ask: Ask) -> None:
+        """Give back a permit that no call was made with; returns at once."""
+        pool = self.pool(ask.pool)
+        pool.held.pop(ask.id, None)
+        pool.spared.discard(ask.id)
+        self._own(self._leave(ask))
+
+    # ---------------------------------------------------------------- what the book tells
+    def granted(self, ask_id: str) -> None:
+        """A wish that waited has its permit; where nobody waits for it any more it is declined."""
+        for pool in self._pools.values():
+            wish = pool.wishes.get(ask_id)
+            if wish is not None:
+                self._hold(wish)
+                return
+        if not any(ask_id in pool.held for pool in self._pools.values()):
+            self.called()
+
+    def refused(self, ask_id: str) -> None:
+        """A wish that waited can't be granted any more."""
+        for pool in self._pools.values():
+            wish = pool.wishes.pop(ask_id, None)
+            if wish is not None and not wish.answer.done():
+                wish.answer.set_result(False)
+
+    def called(self) -> None:
+        """Beat now, but not again and again."""
+        now = self._clock.monotonic()
+        if now - self._called_at >= CALLED_AGAIN_S:
+            self._called_at = now
+            self._beat_now.set()
+
+    # ---------------------------------------------------------------- beating
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        if self._book.beat_s is None:
+            return
+        while True:
+            self._beat_now.clear()
+            await self.beat()
+            pause_s = TRY_AGAIN_S if self._away else self._book.beat_s
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._beat_now.wait()
+            except TimeoutError:
+                continue
+
+    async def beat(self) -> None:
+        """State once what this worker has, in every pool in which it has something."""
+        try:
+            for ask, settlement in list(self._unsettled.values()):
+                await self._settle_once(ask, settlement)
+            busy = [name for name, pool in self._pools.items() if pool.held or pool.wishes]
+            for name in busy or [self._idle_pool]:
+                await self._beat_in(name)
+        except StoreUnavailableError:
+            self._is_away(away=True)
+            self.use_spare()
+        else:
+            self._is_away(away=False)
+
+    async def _beat_in(self, name: str) -> None:
+        pool, now = self.pool(name), self._clock.monotonic()
+        held = [Held(ask, round((now - since) * 1000)) for ask, since in pool.held.values()]
+        beaten = await self._book.beat(name, held, [wish.ask for wish in pool.wishes.values()])
+        pool.spare = beaten.spare
+        pool.spared.intersection_update(pool.held.keys() - {one.ask.id for one in held})
+        for ask_id in beaten.unheard:
+            self.granted(ask_id)
+        for ask_id, place in beaten.places.items():
+            wish = pool.wishes.get(ask_id)
+            if wish is not None and wish.tell is not None:
+                wish.tell(place)
+        self._observer.beaten(name, beaten)
+        self._look_later(name, beaten)
+
+    # ---------------------------------------------------------------- how
+    async def aclose(self) -> None:
+        """Tell the book what it has not heard yet, for as long as that is quick, and stop."""
+        for pool in self._pools.values():
+            if pool.timer is not None:
+                pool.timer.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2.0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _hold(self, wish: Wish) -> None:
+        pool = self.pool(wish.ask.pool)
+        pool.wishes.pop(wish.ask.id, None)
+        if not wish.answer.done():
+            pool.held[wish.ask.id] = (wish.ask, self._clock.monotonic())
+            wish.answer.set_result(True)
+
+    async def _asked(self, asking: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            said = await asking
+        except StoreUnavailableError:
+            self._is_away(away=True)
+            self._beat_now.set()
+            raise
+        return said
+
+    async def _leave(self, ask: Ask) -> None:
+        try:
+            self._look_later(ask.pool, await self._asked(self._book.leave(ask)))
+        except StoreUnavailableError:
+            return  # the next beat does not name it, which says the same
+
+    async def _settle(self, ask: Ask, settlement: Settlement) -> None:
+        try:
+            await self._settle_once(ask, settlement)
+        except StoreUnavailableError:
+            return  # told again before the next beat
+
+    async def _settle_once(self, ask: Ask, settlement: Settlement) -> None:
+        said = await self._asked(self._book.release(ask, settlement))
+        self._unsettled.pop(ask.id, None)
+        self._look_later(ask.pool, said)
+
+    def _look_later(self, name: str, said: Said) -> None:
+        if said.next_ms < 0:
+            return
+        pool, loop = self.pool(name), asyncio.get_running_loop()
+        at = loop.time() + said.next_ms / 1000
+        if pool.timer is not None and not pool.timer.cancelled():
+            if loop.time() < pool.timer.when() <= at:
+                return
+            pool.timer.cancel()
+        pool.timer = loop.call_at(at, lambda: self._own(self._look(name)))
+
+    async def _look(self, name: str) -> None:
+        self.pool(name).timer = None
+        try:
+            self._look_later(name, await self._asked(self._book.look(name)))
+        except StoreUnavailableError:
+            return  # the next beat looks too
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._book.beat_s is None:
+            # A book in memory never waits, so what is told to it holds when this returns.
+            with suppress(StopIteration):
+                work.send(None)
+            return
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._observer.broke(error)
+
+    def _is_away(self, *, away: bool) -> None:
+        if away != self._away:
+            self._away = away
+            self._observer.away(is_away=away)

@@ -1,0 +1,121 @@
+"""What a call will probably use, what it can cost at most, and what it did use.
+
+Input tokens are guessed from bytes and output tokens from earlier answers, and both guesses follow what the
+provider reports: a tokenizer would cost more than the guess is worth, for the real use is settled anyway.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from fleet_chassis.clock import Clock
+from fleet_contracts.grammar import RequestType
+from fleet_worker.completion import Completion, CompletionError
+from fleet_worker.limiter.terms import Used
+from fleet_worker.prices import Prices, tokens_of
+from fleet_worker.request import Request
+
+_TOKENS_A_BYTE = 0.3
+_FIRST_OUTPUT = 1000
+_MOST_LEARNED = 2000
+_NEW = 0.1
+_MORE_THAN_MEAN = 1.0
+_WAITS_AT_MOST_MS = 2 * 60 * 60 * 1000
+_REFUSED_FROM = 400
+_PLAIN_OUTPUT, _THINKING_OUTPUT, _MOST_THINKING_OUTPUT = 8 * 1024, 64 * 1024, 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What is reserved for a call."""
+
+    tokens: int
+    worst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """What a call used: None where nobody knows."""
+
+    tokens: int | None = None
+    spent: int | None = None
+    used: Used | None = None
+
+
+@dataclass(slots=True)
+class _Habit:
+    """How a tenant uses a model: means, and how far the output strays from its mean."""
+
+    tokens_a_byte: float = _TOKENS_A_BYTE
+    output: float = _FIRST_OUTPUT
+    strays: float = 0.0
+
+    def learn(self, size: int, prompt: int, output: int) -> None:
+        self.tokens_a_byte += _NEW * (prompt / max(1, size) - self.tokens_a_byte)
+        self.strays += _NEW * (abs(output - self.output) - self.strays)
+        self.output += _NEW * (output - self.output)
+
+
+class Estimator:
+    """Learns from every answer; forgets the tenants that it has not seen for longest."""
+
+    def __init__(self, prices: Prices, clock: Clock) -> None:
+        self._prices = prices
+        self._clock = clock
+        self._habits: OrderedDict[tuple[str, str], _Habit] = OrderedDict()
+
+    def expected(self, request: Request) -> Expected:
+        """What to reserve for a call."""
+        most_output, size = most_output_of(request), len(request.payload)
+        habit = self._habits.get((request.tenant, request.model)) or _Habit()
+        output = min(most_output, habit.output + _MORE_THAN_MEAN * habit.strays)
+        now = self._clock.now_ms()
+        # A token has at least one byte, so the bytes are the most that the input can be.
+        worst = self._prices.worst_nano(request.model, size, most_output, now, now + _WAITS_AT_MOST_MS)
+        return Expected(max(1, round(size * habit.tokens_a_byte + output)), worst)
+
+    def actual(self, request: Request, ended: Completion | CompletionError | None, sent_ms: int) -> Actual:
+        """What a call used.
+
+        A refused call used nothing. One that broke off used nobody knows how much: DeepSeek does not say
+        whether it bills on after a client has gone, so the estimate and the worst case stay charged.
+        """
+        if isinstance(ended, Completion):
+            return self._answered(request, ended.response.get("usage"), sent_ms)
+        status = ended.upstream.status if ended is not None and ended.upstream is not None else None
+        if status is not None and status >= _REFUSED_FROM:
+            return Actual(0, 0)
+        return Actual(used=Used(request.tenant, request.model))
+
+    def _answered(self, request: Request, usage: dict[str, Any] | None, sent_ms: int) -> Actual:
+        if not usage:
+            return Actual(used=Used(request.tenant, request.model))
+        prompt, hit, output = tokens_of(usage)
+        self._habit(request).learn(len(request.payload), prompt, output)
+        nano = self._prices.cost_nano(request.model, usage, sent_ms)
+        return Actual(prompt + output, nano, Used(request.tenant, request.model, prompt, hit, output))
+
+    def _habit(self, request: Request) -> _Habit:
+        key = (request.tenant, request.model)
+        habit = self._habits.setdefault(key, _Habit())
+        self._habits.move_to_end(key)
+        if len(self._habits) > _MOST_LEARNED:
+            self._habits.popitem(last=False)
+        return habit
+
+
+def most_output_of(request: Request) -> int:
+    """The most output tokens that a request can be answered with, thinking included.
+
+    Unset it is 8K, with thinking 64K and at the highest effort 128K.
+    Source: https://api-docs.deepseek.com/api/create-chat-completion
+    """
+    body = request.body
+    asked = body.get("max_tokens")
+    if isinstance(asked, int) and asked > 0:
+        return asked
+    thinking, effort = body.get("thinking"), body.get("reasoning_effort")
+    off = isinstance(thinking, dict) and "disabled" in thinking.values()
+    if request.type is RequestType.FIM or off or effort == "none":
+        return _PLAIN_OUTPUT
+    return _MOST_THINKING_OUTPUT if effort in {"max", "ultra"} else _THINKING_OUTPUT

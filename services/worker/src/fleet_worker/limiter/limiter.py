@@ -1,0 +1,189 @@
+"""The limiter as the worker uses it: one permit for each upstream call, over the whole fleet."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import count
+
+from fleet_chassis.clock import Clock
+from fleet_chassis.store import StoreUnavailableError
+from fleet_contracts.codes import ErrorCode
+from fleet_worker.completion import Completion, CompletionError
+from fleet_worker.deadline import Deadline
+from fleet_worker.limiter.crowding import Crowding
+from fleet_worker.limiter.desk import Desk, Wish
+from fleet_worker.limiter.estimating import Estimator
+from fleet_worker.limiter.hints import lesson_of
+from fleet_worker.limiter.observing import LimiterObserver
+from fleet_worker.limiter.rules import Rules
+from fleet_worker.limiter.terms import Ask, Book, Ended, Granted, Place, Refused, Settlement, Waits
+from fleet_worker.postponed import PostponedError
+from fleet_worker.prices import NANO
+from fleet_worker.request import Request
+
+IDLE_MODEL = "deepseek-flash"
+Tell = Callable[[int, float | None], None]
+"""Takes how many are before a request, and about how many seconds it will wait where that is known."""
+
+
+class FleetPermit:
+    """The right to have one upstream call in flight."""
+
+    def __init__(self, ask: Ask, request: Request, limiter: "FleetLimiter", since_ms: int) -> None:
+        self._ask = ask
+        self._request = request
+        self._limiter = limiter
+        self._since_ms = since_ms
+
+    def give_back(self) -> None:
+        """In place of `release`, where no call was made; never waits."""
+        self._limiter.desk.give_back(self._ask)
+
+    def release(self, ended: Completion | CompletionError | None) -> None:
+        """Give it back; never waits. `ended`: how the call ended, None where it was cut off here."""
+        self._limiter.settle(self._ask, self._request, ended, self._since_ms)
+
+
+class FleetLimiter:
+    """Takes permits from a book and gives them back with what was learned.
+
+    Args:
+        book: where permits are written down.
+        worker: as the book knows this process.
+        rules: limits and times.
+        estimator: what a call will probably use, and at most.
+        clock: the time.
+        observer: is told what operators should see.
+        chance: spreads what would otherwise happen at once everywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        book: Book,
+        worker: str,
+        rules: Rules,
+        estimator: Estimator,
+        clock: Clock,
+        observer: LimiterObserver,
+        chance: random.Random,
+    ) -> None:
+        self._rules = rules
+        self._worker = worker
+        self._estimator = estimator
+        self._clock = clock
+        self._chance = chance
+        self._numbers = count(1)
+        self._observer = observer
+        self._crowding = Crowding(rules.waiters, clock)
+        self.desk = Desk(book, rules.pool(IDLE_MODEL), clock, observer)
+
+    async def acquire(self, request: Request, deadline: Deadline, tell: Tell | None = None) -> FleetPermit:
+        """Take a permit for one upstream call; waits for it in line until the deadline.
+
+        Args:
+            request: who asks, on which lane, for which model.
+            deadline: when nobody wants the answer any more.
+            tell: is told now and then how many are before the request.
+
+        Raises:
+            CompletionError: `deadline_exceeded` or `budget_exceeded`; nothing is held.
+            PostponedError: enough of its tenant wait here for this model already; nothing is held.
+        """
+        if deadline.passed(self._clock):
+            # A free permit is taken without waiting, so the clock below would never be asked.
+            raise _too_late()
+        wish, began = self._wish(request, tell), self._clock.monotonic()
+        try:
+            async with asyncio.timeout(deadline.left_s(self._clock)):
+                await self._stand_in_line(wish)
+        except PostponedError:
+            self._observer.postponed()
+            raise
+        except TimeoutError as error:
+            self.desk.leave(wish)
+            raise _too_late() from error
+        except BaseException:
+            self.desk.leave(wish)
+            raise
+        self._observer.obtained(request.lane, self._clock.monotonic() - began)
+        return FleetPermit(wish.ask, request, self, self._clock.now_ms())
+
+    def settle(
+        self, ask: Ask, request: Request, ended: Completion | CompletionError | None, sent_ms: int
+    ) -> None:
+        """Give a permit back, with what the call used and what its end says about the limits."""
+        error = ended if isinstance(ended, CompletionError) else None
+        lesson, told, cool_ms = lesson_of(error, self._chance)
+        actual = self._estimator.actual(request, ended, sent_ms)
+        settlement = Settlement(
+            ended=lesson if ended is not None else Ended.OTHER,
+            tokens=actual.tokens,
+            spent=actual.spent,
+            told=told,
+            cool_ms=cool_ms,
+            used=actual.used,
+        )
+        self._observer.ended(ask.pool, settlement.ended, settlement.spent)
+        if told:
+            self._observer.taught(ask.pool, told)
+        self.desk.release(ask, settlement)
+
+    async def _stand_in_line(self, wish: Wish) -> None:
+        async with self._crowding.place(wish.ask):
+            await self._obtain(wish)
+
+    async def _obtain(self, wish: Wish) -> None:
+        while True:
+            try:
+                said = await self.desk.acquire(wish)
+            except StoreUnavailableError:
+                # The wish stays: the beat states it when the store is back.
+                self.desk.use_spare()
+            else:
+                if isinstance(said, Granted):
+                    return
+                if isinstance(said, Refused):
+                    self._observer.too_dear()
+                    raise _too_expensive(said)
+                if isinstance(said, Waits):
+                    self._crowding.seen(wish.ask, said.place)
+                    if wish.tell is not None:
+                        wish.tell(said.place)
+            if await wish.answer:
+                return
+            wish.answer = asyncio.get_running_loop().create_future()
+
+    def _wish(self, request: Request, tell: Tell | None) -> Wish:
+        expected = self._estimator.expected(request)
+        ask = Ask(
+            id=f"{self._worker}.{next(self._numbers)}",
+            pool=self._rules.pool(request.model),
+            tenant=request.tenant,
+            lane=request.lane,
+            tokens=expected.tokens,
+            worst=expected.worst,
+        )
+        return Wish(ask, asyncio.get_running_loop().create_future(), _told(tell))
+
+
+def _told(tell: Tell | None) -> Callable[[Place], None] | None:
+    if tell is None:
+        return None
+    return lambda place: tell(place.ahead, place.estimate_s())
+
+
+def _too_late() -> CompletionError:
+    message = "the deadline passed before the request got a permit: ask again with more time"
+    return CompletionError(ErrorCode.DEADLINE_EXCEEDED, message, again=False)
+
+
+def _too_expensive(refused: Refused) -> CompletionError:
+    resets = datetime.fromtimestamp(refused.resets_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    message = (
+        f"the tenant has used {refused.spent / NANO:.4f} of its {refused.limit / NANO:.2f} US dollars for "
+        f"this {refused.period}, and this request could cost more than what is left: lower max_tokens, "
+        f"wait until {resets}, or have the budget raised"
+    )
+    return CompletionError(ErrorCode.BUDGET_EXCEEDED, message, again=False)

@@ -1,0 +1,115 @@
+"""The limits of one process, each by itself: rates, money, and what the provider teaches."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+PATIENCE, MOST_PATIENCE, QUIET_MS = 100, 400, 300
+CUT, FASTER, SLOWER = 0.9, 0.5, 0.25
+
+
+@dataclass(slots=True)
+class Rates:
+    """Weighted generic cell rate algorithm: at most the limit starts in any window, wherever it begins."""
+
+    window_ms: float
+    burst_ms: float
+    arrivals: dict[str, float] = field(default_factory=dict[str, float])
+
+    def wait_ms(self, name: str, limit: int | None, cost: float, now: float) -> float:
+        """How long until `cost` fits."""
+        if not limit:
+            return 0
+        ahead = max(self.arrivals.get(name, 0) - now, 0)
+        return ahead - max(0, self.burst_ms - cost * self._interval(limit))
+
+    def charge(self, name: str, limit: int | None, cost: float, now: float) -> None:
+        """Count `cost`."""
+        if limit:
+            self.arrivals[name] = max(self.arrivals.get(name, 0), now) + cost * self._interval(limit)
+
+    def settle(self, name: str, limit: int | None, more: float, since: float, now: float) -> None:
+        """Correct a charge: debts always, refunds only inside the window that they were charged in."""
+        if limit and (more > 0 or now - since < self.window_ms):
+            self.arrivals[name] = self.arrivals.get(name, now) + more * self._interval(limit)
+
+    def forget(self, now: float) -> None:
+        """Drop what says no more than a limit that was never used."""
+        self.arrivals = {name: at for name, at in self.arrivals.items() if at > now}
+
+    def _interval(self, limit: int) -> float:
+        return (self.window_ms + self.burst_ms) / limit
+
+
+@dataclass(slots=True)
+class Learned:
+    """The limit that refusals teach; see scripts/learning.lua, which says why."""
+
+    start: int
+    known: float | None = None
+    still: bool = False
+    grown: float = 0
+    cut: float | None = None
+    told: int = 0
+    oks: int = 0
+    patience: int = PATIENCE
+
+    def limit(self, most: int) -> float:
+        """Calls at once, of `most` that are configured."""
+        return min(most, self.start if self.known is None else self.known)
+
+    def answered(self, since: float, in_flight: int, most: int, now: float) -> None:
+        """A call was let in and answered."""
+        limit = self.limit(most)
+        if in_flight + 1 < 0.8 * limit or limit >= most:
+            return
+        if not self.still:
+            if since >= self.grown:
+                self.known = min(most, limit + (FASTER if self.cut is None else SLOWER))
+            return
+        self.oks += 1
+        if self.oks >= self.patience or now - (self.cut or 0) >= self.patience * QUIET_MS:
+            self.known, self.still, self.grown, self.oks = int(limit) + 1, False, now, 0
+
+    def refused(self, since: float, in_flight: int, most: int, told: int, now: float) -> None:
+        """A call was refused for too many at once; `told` is the limit it named, or 0."""
+        ours, limit = in_flight + 1, self.limit(most)
+        first_of_its_round = since > (self.cut or 0)
+        if 0 < told <= ours * 1.25 + 2:
+            limit = min(limit, told)
+        elif first_of_its_round:
+            limit = min(limit, ours) * CUT
+        self.known, self.still, self.oks = max(1, limit), True, 0
+        if first_of_its_round:
+            same = told > 0 and told == self.told
+            self.patience = min(MOST_PATIENCE, self.patience * 2) if same else PATIENCE
+            self.cut = now
+        self.told = told or self.told
+
+
+@dataclass(slots=True)
+class Purse:
+    """A tenant's money: spent in each day and month, and reserved; in nano-dollars."""
+
+    spent: dict[str, int] = field(default_factory=dict[str, int])
+    reserved: int = 0
+
+    def settle(self, worst: int, spent: int, since: float) -> None:
+        """Charge what a call cost, on the day it was sent."""
+        self.reserved -= worst
+        for period in periods_of(since):
+            self.spent[period] = self.spent.get(period, 0) + spent
+
+
+def periods_of(at_ms: float) -> tuple[str, str]:
+    """The names of a moment's day and month (UTC)."""
+    day = datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()
+    return day, day[:7]
+
+
+def resets_at_ms(period: str, at_ms: float) -> int:
+    """When the `day` or `month` of a moment ends."""
+    at = datetime.fromtimestamp(at_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    end = (
+        at + timedelta(days=1) if period == "day" else (at.replace(day=1) + timedelta(days=32)).replace(day=1)
+    )
+    return round(end.timestamp() * 1000)

@@ -1,0 +1,90 @@
+"""What operators see of the limiter: metrics whose labels are bounded, and a line for what needs a person."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from fleet_chassis.logging import Log
+from fleet_worker.limiter.terms import Beaten, Ended
+from fleet_worker.prices import NANO
+
+MOST_MODELS = 20
+OTHER = "other"
+_SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300, 1800)
+
+
+class LimiterObserver:
+    """Counts and logs. Tenants are no label, for their number has no bound: `fleet usage` tells of them."""
+
+    def __init__(self, registry: CollectorRegistry, log: Log) -> None:
+        self._log = log
+        self._models: set[str] = set()
+        self._limit = Gauge(
+            "fleet_limit_concurrency", "Calls at once that are granted now", ["model"], registry=registry
+        )
+        self._in_flight = Gauge(
+            "fleet_limit_in_flight", "Permits held by the whole fleet", ["model"], registry=registry
+        )
+        self._waiting = Gauge(
+            "fleet_limit_waiting", "Requests of the whole fleet in line", ["model"], registry=registry
+        )
+        self._waited = Histogram(
+            "fleet_permit_wait_seconds",
+            "From asking for a permit to having it",
+            ["lane"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self._ended = Counter(
+            "fleet_permits_ended", "Permits given back, by what limits learned", ["ended"], registry=registry
+        )
+        self._refused = Counter("fleet_budget_refusals", "Requests over a tenant's budget", registry=registry)
+        self._postponed = Counter("fleet_permits_postponed", "Waits too long to be held", registry=registry)
+        self._spent = Counter("fleet_spent_dollars", "Cost of the answers", ["model"], registry=registry)
+        self._away = Gauge("fleet_limiter_store_away", "1 while the store does not answer", registry=registry)
+
+    def beaten(self, pool: str, beaten: Beaten) -> None:
+        """The store told how a pool stands."""
+        model = self._model(pool)
+        self._limit.labels(model).set(beaten.limit)
+        self._in_flight.labels(model).set(beaten.in_flight)
+        self._waiting.labels(model).set(beaten.waiting)
+
+    def obtained(self, lane: str, seconds: float) -> None:
+        """A permit was taken after a wait."""
+        self._waited.labels(lane).observe(seconds)
+
+    def ended(self, pool: str, ended: Ended, spent: int | None) -> None:
+        """A permit was given back."""
+        self._ended.labels(ended).inc()
+        if spent:
+            self._spent.labels(self._model(pool)).inc(spent / NANO)
+
+    def taught(self, pool: str, limit: int) -> None:
+        """The provider named its limit."""
+        self._log.warning("the provider named its limit", pool=pool, limit=limit)
+
+    def too_dear(self) -> None:
+        """A request was refused for its tenant's budget."""
+        self._refused.inc()
+
+    def postponed(self) -> None:
+        """A request was put aside instead of held in line."""
+        self._postponed.inc()
+
+    def away(self, *, is_away: bool) -> None:
+        """The store stopped or began to answer."""
+        self._away.set(is_away)
+        if is_away:
+            self._log.error("the store does not answer: no permits are granted", next="check REDIS_URL")
+        else:
+            self._log.info("the store answers again")
+
+    def broke(self, error: BaseException) -> None:
+        """A bug in a task that nobody waits for."""
+        self._log.error("the limiter failed", error=error)
+
+    def _model(self, pool: str) -> str:
+        model = pool.partition("/")[2]
+        if model not in self._models and len(self._models) >= MOST_MODELS:
+            return OTHER
+        self._models.add(model)
+        return model

@@ -1,0 +1,75 @@
+"""What a limiter is told at its start; operators change the limits while it runs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """The limits of one pool."""
+
+    concurrency: int
+    """Calls at once."""
+    rpm: int | None = None
+    """Requests in any window."""
+    tpm: int | None = None
+    """Tokens in any window."""
+
+
+PUBLISHED_CONCURRENCY = {"deepseek-v4-pro": 500}
+"""Calls at once for each account. Source: https://api-docs.deepseek.com/quick_start/rate_limit"""
+PUBLISHED_DEFAULT = 2500
+START = 32
+BEAT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Limits and times, all in seconds but where named otherwise."""
+
+    account: str = "default"
+    concurrency: int | None = None
+    """Calls at once for each model; the published limit where None."""
+    rpm: int | None = None
+    tpm: int | None = None
+    start: int = START
+    """How many calls at once a pool begins with before it knows that more are let in."""
+    window_s: float = 60.0
+    burst_s: float = 1.0
+    """What may come at once after a pause; of the limit, window / (window + burst) is used."""
+    lease_s: float = 12.0
+    beat_s: float = BEAT_S
+    grace_s: float = 4.5
+    """More than a beat and two timeouts of the store: then every living worker has stated what it has."""
+    longest_s: float = 1800.0
+    """No call runs longer."""
+    reserve: float = 0.15
+    """The share of the slots that the batch lane leaves free for interactive requests."""
+    waiters: int = 1_000_000
+    """How many requests of one tenant and model may hold a delivery in one worker while they wait."""
+    spare: int = 0
+    """Slots kept for each worker for when the store is away; never granted otherwise."""
+
+    def pool(self, model: str) -> str:
+        """The name of the pool that a model's calls count in."""
+        return f"{self.account}/{model}"
+
+    def limits_of(self, pool: str) -> PoolLimits:
+        """The limits of a pool, before operators changed them."""
+        model = pool.partition("/")[2]
+        published = PUBLISHED_CONCURRENCY.get(model, PUBLISHED_DEFAULT)
+        return PoolLimits(self.concurrency or published, self.rpm, self.tpm)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLimits:
+    """One tenant's own limits, in each pool; money over all pools."""
+
+    weight: float = 1
+    """How much more than others it gets when all of them wait."""
+    concurrency: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    day: int | None = None
+    """Nano-dollars a day (UTC)."""
+    month: int | None = None
+    """Nano-dollars a calendar month (UTC)."""

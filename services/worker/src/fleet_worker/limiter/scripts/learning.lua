@@ -1,0 +1,63 @@
+-- How many calls the provider really lets run: never more than configured, and what its refusals teach.
+--
+-- `learned` is the limit; while `growing` it rises with every call that began above the old one and was let in.
+-- After a refusal it stays for `patience` answered calls (or as many times 300 ms), then one call tries again.
+-- A refusal at the same number doubles the patience; a new number makes it short again.
+local PATIENCE, MOST_PATIENCE, QUIET_MS = 100, 400, 300
+local CUT, FASTER, SLOWER = 0.9, 0.5, 0.25
+
+local function learned_limit()
+  return number(call('HGET', STATE, 'learned')) or min(START, CONCURRENCY)
+end
+local function ceiling() return max(1, floor(min(CONCURRENCY, learned_limit()))) end
+local function in_flight() return number(call('HGET', STATE, 'n')) or 0 end
+-- Slots kept for when the store is away are never granted by it.
+local function grantable()
+  if SPARE == 0 then return ceiling() end
+  return max(1, ceiling() - SPARE * call('ZCARD', WORKERS))
+end
+
+local function learn_from_answer(since)
+  local learned = learned_limit()
+  if in_flight() + 1 < 0.8 * min(learned, CONCURRENCY) or learned >= CONCURRENCY then return end
+  local known = call('HMGET', STATE, 'still', 'grown', 'cut', 'oks', 'patience')
+  if known[1] ~= '1' then
+    if since >= (number(known[2]) or 0) then
+      local step = known[3] and SLOWER or FASTER
+      call('HSET', STATE, 'learned', exact(min(CONCURRENCY, learned + step)))
+    end
+    return
+  end
+  local oks, patience = (number(known[4]) or 0) + 1, number(known[5]) or PATIENCE
+  if oks >= patience or now - (number(known[3]) or 0) >= patience * QUIET_MS then
+    call('HSET', STATE, 'learned', exact(floor(learned) + 1), 'still', 0, 'grown', now, 'oks', 0)
+  else
+    call('HSET', STATE, 'oks', oks)
+  end
+end
+
+-- `told`: the number in the refusal, 0 where there is none.
+local function learn_from_refusal(since, told)
+  local ours = in_flight() + 1
+  local learned, known = min(learned_limit(), CONCURRENCY), call('HMGET', STATE, 'cut', 'told', 'patience')
+  local first_of_its_round = since > (number(known[1]) or 0)
+  local target = learned
+  if told > 0 and told <= ours * 1.25 + 2 then
+    target = min(learned, told)
+  elseif first_of_its_round then
+    -- No number, or one that we are far below: others use the account too.
+    target = min(learned, ours) * CUT
+  end
+  call('HSET', STATE, 'learned', exact(max(1, target)), 'still', 1, 'oks', 0)
+  if first_of_its_round then
+    local same = told > 0 and number(known[2]) == told
+    local patience = same and min(MOST_PATIENCE, (number(known[3]) or PATIENCE) * 2) or PATIENCE
+    call('HSET', STATE, 'cut', now, 'patience', patience)
+  end
+  if told > 0 then call('HSET', STATE, 'told', told) end
+end
+local function cool_down(ms)
+  if ms > 0 then
+    call('HSET', STATE, 'cool', exact(max(number(call('HGET', STATE, 'cool')) or 0, now + ms)))
+  end
+end

@@ -1,0 +1,42 @@
+-- ARGV from 18: id  outcome (answered | full | rated | busy | other)  tokens used or -1  nano-dollars or -1
+--   number in the refusal or 0  cool-down in ms  field of the usage  input tokens  of them from the cache
+--   output tokens
+-- KEYS 16: usage of the day, for reports
+-- Asked twice it changes nothing: the second time there is no lease to give back.
+local id, outcome, tokens, spent = ARGV[18], ARGV[19], tonumber(ARGV[20]), tonumber(ARGV[21])
+local told, cool_ms = tonumber(ARGV[22]), tonumber(ARGV[23])
+local lease = drop_lease(id, spent >= 0 and spent or nil)
+local since = lease and lease.since or 0
+if lease then
+  local used = tokens >= 0 and tokens or lease.tokens
+  local more = used - lease.tokens
+  if more ~= 0 then
+    settle_rates(lease.tenant, more, since)
+    local flow = lease.lane .. '|' .. lease.tenant
+    local finish = number(call('ZSCORE', FINISH, flow))
+    -- Fairness sees what was really used.
+    if finish then call('ZADD', FINISH, exact(finish + more / limits_of(lease.tenant).weight), flow) end
+    local tag = number(call('ZSCORE', FLOWS[lease.lane], lease.tenant))
+    if tag then
+      call('ZADD', FLOWS[lease.lane], exact(tag + more / limits_of(lease.tenant).weight), lease.tenant)
+    end
+  end
+  local field = ARGV[24]
+  if field ~= '' then
+    call('HINCRBY', USAGE, field .. '|calls', 1)
+    call('HINCRBY', USAGE, field .. '|input', ARGV[25])
+    call('HINCRBY', USAGE, field .. '|cached', ARGV[26])
+    call('HINCRBY', USAGE, field .. '|output', ARGV[27])
+    call('HINCRBY', USAGE, field .. '|nano', exact(spent >= 0 and spent or lease.worst))
+    call('PEXPIRE', USAGE, 62 * 86400000)
+  end
+end
+if outcome == 'answered' and lease then
+  learn_from_answer(since)
+  local took = number(call('HGET', STATE, 'took'))
+  call('HSET', STATE, 'took', exact(took and took * 0.95 + (now - since) * 0.05 or now - since))
+elseif outcome == 'full' or (outcome == 'busy' and lease) then
+  learn_from_refusal(since, told)
+end
+cool_down(cool_ms)
+return answer(lease and 'released' or 'unknown', dispatch(nil), ceiling())

@@ -1,0 +1,143 @@
+"""What calls cost: DeepSeek's price list, from the dated table beside this file or from an operator's own.
+
+In peak hours everything costs more. Which moment decides for a call that crosses a border is not published;
+here it is the one in which it was sent. Chinese public holidays, which have no peak hours, can be listed in
+`days_without`; on one that is not, a cost is an upper bound.
+"""
+
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+NANO = 1_000_000_000
+_MILLION = Decimal(1_000_000)
+Hour = int
+
+
+class Price(BaseModel):
+    """Off-peak price of a million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    cache_hit: Decimal = Field(ge=0)
+    cache_miss: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+
+    def of(self, prompt: int, hit: int, output: int) -> Decimal:
+        """The off-peak price of one call, by its tokens."""
+        missed = max(0, prompt - hit)
+        return (self.cache_hit * hit + self.cache_miss * missed + self.output * output) / _MILLION
+
+
+class Peak(BaseModel):
+    """When everything costs `factor` times as much."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    factor: Decimal = Field(ge=1)
+    weekdays: frozenset[int]
+    """0 is Monday."""
+    hours_utc: tuple[tuple[Hour, Hour], ...]
+    """From the first hour on, before the second."""
+    days_without: frozenset[str] = frozenset()
+    """Days without peak hours, as in 2026-10-01."""
+
+    def holds(self, at_ms: int) -> bool:
+        """Whether the peak price holds at a moment, in Unix milliseconds."""
+        at = datetime.fromtimestamp(at_ms / 1000, UTC)
+        if at.weekday() not in self.weekdays or at.date().isoformat() in self.days_without:
+            return False
+        return any(first <= at.hour < end for first, end in self.hours_utc)
+
+
+class Prices(BaseModel):
+    """A whole price list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dated: str
+    source: str
+    currency: str
+    peak: Peak
+    million_tokens: dict[str, Price] = Field(min_length=1)
+
+    def cost_of(self, model: str, usage: dict[str, Any] | None, sent_ms: int) -> Decimal | None:
+        """What a call cost, in `currency`; None where price or usage is unknown.
+
+        Args:
+            model: the name that the request used.
+            usage: DeepSeek's usage object.
+            sent_ms: Unix time in ms of the call, which decides between peak and off-peak.
+        """
+        price = self.million_tokens.get(model)
+        if price is None or not usage:
+            return None
+        prompt, hit, output = tokens_of(usage)
+        return price.of(prompt, hit, output) * self._factor(sent_ms)
+
+    def cost_nano(self, model: str, usage: dict[str, Any] | None, sent_ms: int) -> int | None:
+        """As `cost_of`, in billionths, rounded up."""
+        cost = self.cost_of(model, usage, sent_ms)
+        return None if cost is None else in_nano(cost)
+
+    def worst_nano(self, model: str, prompt: int, output: int, from_ms: int, until_ms: int) -> int:
+        """The most that a call can cost that is sent between two moments, in billionths of `currency`.
+
+        A model without a price counts as the dearest: a budget must not be spent on a name nobody knows.
+        """
+        prices = (
+            [self.million_tokens[model]] if model in self.million_tokens else self.million_tokens.values()
+        )
+        dearest = max(price.of(prompt, 0, output) for price in prices)
+        return in_nano(dearest * self._worst_factor(from_ms, until_ms))
+
+    def _factor(self, at_ms: int) -> Decimal:
+        return self.peak.factor if self.peak.holds(at_ms) else Decimal(1)
+
+    def _worst_factor(self, from_ms: int, until_ms: int) -> Decimal:
+        hour_ms = round(timedelta(hours=1) / timedelta(milliseconds=1))
+        moments = [*range(from_ms, until_ms, hour_ms), until_ms]
+        return max(self._factor(moment) for moment in moments)
+
+
+def tokens_of(usage: dict[str, Any]) -> tuple[int, int, int]:
+    """Input tokens, how many of them came from the cache, and output tokens of a usage object."""
+    names = ("prompt_tokens", "prompt_cache_hit_tokens", "completion_tokens")
+    prompt, hit, output = (int(usage.get(name) or 0) for name in names)
+    return prompt, hit, output
+
+
+def in_nano(amount: Decimal) -> int:
+    """An amount in billionths, rounded up."""
+    return int((amount * NANO).to_integral_value(ROUND_CEILING))
+
+
+def plain(amount: Decimal) -> str:
+    """An amount as the contract writes it: no exponent, no zeros at the end."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def published_prices() -> Prices:
+    """DeepSeek's list, as it is checked in."""
+    return Prices.model_validate_json((files("fleet_worker") / "prices.json").read_text())
+
+
+def read_prices(path: Path) -> Prices:
+    """An operator's own list, in the form of the one that is checked in.
+
+    Raises:
+        ValueError: it can't be read; the text says why.
+    """
+    try:
+        return Prices.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        problem = error.errors()[0] if isinstance(error, ValidationError) else None
+        where = (
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" if problem else str(error)
+        )
+        raise ValueError(f"the price list {path} can't be used ({where})") from error
