@@ -225,6 +225,24 @@ async def test_a_retry_after_a_429_costs_less():
     assert [await house.guard.may_repeat(a_request(), throttled) for _ in range(7)] == [True] * 6 + [False]
 
 
+@pytest.mark.parametrize(
+    ("retry_after_s", "waits_s"), [(None, None), (30, None), (31, 31), (10**9, POLICY.longest_retry_after_s)]
+)
+def test_only_a_long_retry_after_puts_a_request_aside_and_never_for_good(
+    retry_after_s: float | None, waits_s: float | None
+):
+    throttled = CompletionError(ErrorCode.RATE_LIMITED, "slow", again=True, retry_after_s=retry_after_s)
+    postponed = House().guard.postpones(throttled)
+    assert (postponed and postponed.wait_s) == waits_s
+
+
+@pytest.mark.parametrize("code", [ErrorCode.UNAUTHORIZED, ErrorCode.INSUFFICIENT_BALANCE])
+def test_who_met_the_accounts_trouble_is_put_aside_until_the_next_look(code: ErrorCode):
+    postponed = House().guard.postpones(error(code, again=False))
+    assert postponed is not None
+    assert (postponed.reason, postponed.wait_s) == (Reason.PAUSED, POLICY.look_s)
+
+
 async def test_a_store_that_is_down_stops_no_call_and_no_retry():
     house = House(well(), busy(), empty(), record=DeadRecord())
     await house.call()

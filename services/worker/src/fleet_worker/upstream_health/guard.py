@@ -89,7 +89,8 @@ class Guard:
         if error.code in OF_THE_ACCOUNT:
             return PostponedError(Reason.PAUSED, self._policy.look_s, error)
         if error.retry_after_s is not None and error.retry_after_s > self._policy.held_s:
-            return PostponedError(Reason.RETRY_AFTER, error.retry_after_s, error)
+            seconds = min(error.retry_after_s, self._policy.longest_retry_after_s)
+            return PostponedError(Reason.RETRY_AFTER, seconds, error)
         return None
 
     async def may_repeat(self, request: Request, error: CompletionError) -> bool:

@@ -16,8 +16,22 @@ MAX_CALLS = 10_000
 @dataclass(slots=True)
 class _Model:
     circuit: Circuit
-    ends: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=MAX_CALLS))
+    ends: deque[tuple[float, bool]] = field(default_factory=deque[tuple[float, bool]])
     """When calls ended, and whether they failed."""
+    failures: int = 0
+    """Among these: counted along, for a busy window holds thousands."""
+
+    def ended(self, now: float, *, failed: bool, window_s: float) -> None:
+        """Note an end, and forget those that left the window."""
+        self.ends.append((now, failed))
+        self.failures += failed
+        while self.ends[0][0] < now - window_s or len(self.ends) > MAX_CALLS:
+            self.failures -= self.ends.popleft()[1]
+
+    def forget(self) -> None:
+        """Judge anew from here on."""
+        self.ends.clear()
+        self.failures = 0
 
 
 class MemoryHealth:
@@ -53,9 +67,7 @@ class MemoryHealth:
         if sign is Sign.NONE or not known.circuit.closed:
             return Change.NOTHING
         self._tokens = min(self._policy.budget, self._tokens + credit)
-        known.ends.append((now, sign is Sign.ILL))
-        while known.ends[0][0] < now - self._policy.window_s:
-            known.ends.popleft()
+        known.ended(now, failed=sign is Sign.ILL, window_s=self._policy.window_s)
         return self._judge(known, now)
 
     async def pause(self, call: str, code: str) -> bool:
@@ -81,10 +93,9 @@ class MemoryHealth:
 
     def _judge(self, known: _Model, now: float) -> Change:
         calls = len(known.ends)
-        failures = sum(failed for _, failed in known.ends)
-        if calls < self._policy.min_calls or failures < self._policy.rate * calls:
+        if calls < self._policy.min_calls or known.failures < self._policy.rate * calls:
             return Change.NOTHING
-        known.ends.clear()
+        known.forget()
         return known.circuit.open(now)
 
     def _model(self, model: str) -> _Model:
