@@ -11,13 +11,16 @@ from fleet_cli.commands.demo import demo
 from fleet_cli.commands.dlq import dlq
 from fleet_cli.commands.doctor import doctor
 from fleet_cli.commands.help import help_
+from fleet_cli.commands.limits import limits
 from fleet_cli.commands.root import root
 from fleet_cli.commands.settings import settings
 from fleet_cli.commands.show import show
 from fleet_cli.commands.simulator import simulator
 from fleet_cli.commands.tail import tail
+from fleet_cli.commands.tenant import tenant
 from fleet_cli.commands.topology import topology
 from fleet_cli.commands.up import up
+from fleet_cli.commands.usage import usage
 from fleet_cli.commands.worker import worker
 from fleet_cli.console import accept_any_text, complain
 from fleet_cli.wrong_input import WrongInputError
@@ -40,7 +43,10 @@ app.command()(settings)
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(simulator)
+app.command()(usage)
 app.add_typer(dlq, name="dlq")
+app.add_typer(limits, name="limits")
+app.add_typer(tenant, name="tenant")
 app.add_typer(topology, name="topology")
 app.command("help")(help_)
 

@@ -59,6 +59,8 @@ for i, id in ipairs(waiting) do
 end
 local spare = 0
 if SPARE > 0 and in_flight() + SPARE * call('ZCARD', WORKERS) <= ceiling() then spare = SPARE end
+call('HSET', META, 'pool|' .. pool, now)
+call('HSET', STATE, 'configured', CONCURRENCY, 'limit', ceiling())
 for i = 5, 15 do call('PEXPIRE', KEYS[i], DAY) end
 return answer('beaten', next_ms, unheard, ahead, ceiling(), in_flight(), spare,
   exact(number(call('HGET', STATE, 'took')) or 0), call('ZCARD', FLOWS.interactive) + call('ZCARD', FLOWS.batch),

@@ -1,0 +1,1 @@
+"""The shared limiter as operators see and steer it."""

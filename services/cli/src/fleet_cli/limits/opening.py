@@ -1,0 +1,37 @@
+"""Opens the shared limiter of the environment's store."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from fleet_chassis.clock import Clock
+from fleet_chassis.store import StoreScriptError, StoreUnavailableError, open_store
+from fleet_cli.stack.errors import StackError
+from fleet_cli.stack.stack_env import addressed
+from fleet_cli.stack.store.place import place_of
+from fleet_cli.wrong_input import WrongInputError
+from fleet_worker.limiter.overview import Overview
+
+ANSWER_DEADLINE_S = 8.0
+DEFAULT_NAMESPACE = "fleet"
+
+
+@asynccontextmanager
+async def opened(environ: Mapping[str, str], clock: Clock) -> AsyncGenerator[Overview]:
+    """The limiter in the store of REDIS_URL, else of the stack that runs in this folder.
+
+    Raises:
+        WrongInputError: there is no store.
+        StackError: it does not answer.
+    """
+    url = addressed(environ).get("REDIS_URL")
+    if not url:
+        raise WrongInputError(
+            "REDIS_URL is not set and no stack with a store runs here: a worker without a store keeps its "
+            "limits in its own memory, where only its settings set them"
+        )
+    namespace = environ.get("FLEET_NAMESPACE") or DEFAULT_NAMESPACE
+    try:
+        async with open_store(url, ANSWER_DEADLINE_S, clock) as store:
+            yield Overview(store, namespace, clock)
+    except (StoreUnavailableError, StoreScriptError) as error:
+        raise StackError(f"the store at {place_of(url)} can't be used: {error}") from error

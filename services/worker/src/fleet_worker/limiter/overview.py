@@ -1,0 +1,170 @@
+"""The limiter as operators see it: how it stands, what was used, and what they set while it runs."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from fleet_chassis.clock import Clock
+from fleet_worker.limiter.keys import Keys
+from fleet_worker.prices import NANO
+
+POOL_LIMITS = ("concurrency", "rpm", "tpm")
+TENANT_LIMITS = ("weight", "concurrency", "rpm", "tpm", "day", "month", "queue")
+MONEY = frozenset({"day", "month"})
+_STATE, _HELD, _TICKETS = 4, 7, 11
+
+
+class Commands(Protocol):
+    """The part of the store that is used here."""
+
+    async def command(self, *command: Any) -> Any:
+        """Run one command."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """How a pool stands."""
+
+    pool: str
+    configured: int
+    limit: int
+    """What is granted now: what is configured, or less where the provider taught it."""
+    in_flight: int
+    waiting: int
+    told: int
+    """The limit that the provider named last; 0 where it named none."""
+    cools_down_ms: int
+    """How long nobody calls yet."""
+    tenants: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    """For each tenant how many are `in_flight` and how many are `waiting`."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How the limiter stands."""
+
+    workers: int
+    pools: list[PoolView]
+    settings: dict[str, str]
+    """What operators set, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What was used."""
+
+    tenant: str
+    model: str
+    day: str
+    calls: int
+    input: int
+    cached: int
+    output: int
+    dollars: float
+
+
+class Overview:
+    """Reads the limiter's keys, and writes only what operators set."""
+
+    def __init__(self, store: Commands, namespace: str, clock: Clock) -> None:
+        self._store = store
+        self._keys = Keys(namespace)
+        self._clock = clock
+
+    async def view(self) -> View:
+        """How everything stands now."""
+        meta = _texts(await self._store.command("HGETALL", self._keys.meta))
+        names = sorted(name.removeprefix("pool|") for name in meta if name.startswith("pool|"))
+        pools = [await self._pool(name) for name in names]
+        now = self._clock.now_ms()
+        workers = await self._store.command("ZCOUNT", self._keys.workers, now, "+inf")
+        return View(workers, pools, await self.settings())
+
+    async def settings(self) -> dict[str, str]:
+        """What operators set, by name."""
+        return _texts(await self._store.command("HGETALL", self._keys.config))
+
+    async def usage(self, days: int) -> list[UsageRow]:
+        """What was used on the last `days` days (UTC), today included."""
+        today = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date()
+        rows: list[UsageRow] = []
+        for back in range(days):
+            day = (today - timedelta(days=back)).isoformat()
+            rows += _rows(day, _texts(await self._store.command("HGETALL", self._keys.usage(day))))
+        return rows
+
+    async def set_pool(self, pool: str, **limits: float | None) -> None:
+        """Set limits of a pool for the whole fleet; None takes what was set away."""
+        await self._set({f"pool|{pool}|{name}": value for name, value in limits.items()})
+
+    async def set_reserve(self, share: float | None) -> None:
+        """Set the share of the slots that batch leaves free."""
+        await self._set({"reserve": share})
+
+    async def set_tenant(self, tenant: str, **limits: float | None) -> None:
+        """Set a tenant's limits for the whole fleet, `day` and `month` in dollars; None takes one away."""
+        nano = {name: _stored(name, value) for name, value in limits.items()}
+        await self._set({f"tenant|{tenant}|{name}": value for name, value in nano.items()})
+
+    async def remove_tenant(self, tenant: str) -> None:
+        """Take away everything that was set for a tenant."""
+        await self.set_tenant(tenant, **dict.fromkeys(TENANT_LIMITS))
+
+    async def _set(self, values: dict[str, float | None]) -> None:
+        for name, value in values.items():
+            if value is None:
+                await self._store.command("HDEL", self._keys.config, name)
+            else:
+                await self._store.command("HSET", self._keys.config, name, f"{value:.15g}")
+        # By time, so that what is set after a loss of the store is newer than what workers remember.
+        await self._store.command("HSET", self._keys.meta, "version", self._clock.now_ms())
+        await self._store.command("PUBLISH", self._keys.common_channel, "!")
+
+    async def _pool(self, name: str) -> PoolView:
+        keys = self._keys.of(name)
+        state = _texts(await self._store.command("HGETALL", keys[_STATE]))
+        tenants: dict[str, Counter[str]] = {}
+        for what, key in (("in_flight", keys[_HELD]), ("waiting", keys[_TICKETS])):
+            for info in await self._store.command("HVALS", key):
+                tenants.setdefault(info.decode().partition("|")[0], Counter())[what] += 1
+        return PoolView(
+            pool=name,
+            configured=int(state.get("configured", 0)),
+            limit=int(state.get("limit", 0)),
+            in_flight=int(state.get("n", 0)),
+            waiting=sum(counts["waiting"] for counts in tenants.values()),
+            told=int(state.get("told", 0)),
+            cools_down_ms=max(0, round(float(state.get("cool", 0)) - self._clock.now_ms())),
+            tenants={tenant: dict(counts) for tenant, counts in sorted(tenants.items())},
+        )
+
+
+def _stored(name: str, value: float | None) -> float | None:
+    return round(value * NANO) if value is not None and name in MONEY else value
+
+
+def _texts(found: dict[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in found.items()}
+
+
+def _rows(day: str, fields: dict[str, str]) -> list[UsageRow]:
+    sums: dict[tuple[str, str], dict[str, int]] = {}
+    for name, value in fields.items():
+        tenant, _, rest = name.partition("|")
+        model, _, what = rest.rpartition("|")
+        sums.setdefault((tenant, model), {})[what] = int(value)
+    return [
+        UsageRow(
+            tenant,
+            model,
+            day,
+            found.get("calls", 0),
+            found.get("input", 0),
+            found.get("cached", 0),
+            found.get("output", 0),
+            found.get("nano", 0) / NANO,
+        )
+        for (tenant, model), found in sorted(sums.items())
+    ]
