@@ -14,7 +14,7 @@ def usage(
     days: Annotated[int, typer.Option(min=1, max=62, help="So many days (UTC), today included.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show calls, tokens and US dollars as the fleet counted them; the provider's bill is what counts."""
+    """Show calls, tokens and US dollars as the workers counted them; the provider's bill is what counts."""
     from fleet_chassis.clock import (
         SystemClock,
     )  # late: other commands start faster without the store's library
