@@ -136,9 +136,12 @@ class Attempts:
         self._remember(error)
         if refused_to_go_on:
             self._goes_on = False
-        may_repeat = await self._may_repeat(error, again=error.again or refused_to_go_on)
-        if not (may_repeat and self._goes_on):
-            self._ended(error.code, error.upstream.trace_id if error.upstream else None)
+        may_repeat = False
+        try:
+            may_repeat = await self._may_repeat(error, again=error.again or refused_to_go_on)
+        finally:
+            if not (may_repeat and self._goes_on):
+                self._ended(error.code, error.upstream.trace_id if error.upstream else None)
         return may_repeat
 
     def succeeded(self, completion: Completion) -> Completion:
