@@ -269,10 +269,10 @@ async def kills(args: argparse.Namespace) -> None:
 async def rates(args: argparse.Namespace) -> None:
     """Requests and tokens in a window of 10 s with a burst of 0.2 s."""
     window = {"concurrency": 500, "start": 500, "window_s": 10.0, "burst_s": 0.2}
-    theory = 10 / 10.2
+    theory = 10 / (10 + 0.2 + 0.1)
     load = {"callers": [{"tenant": "acme", "count": 12, "tokens": 1000}], "seconds": (0.02, 0.05)}
     run = await play(args, rules={**window, "rpm": 1000}, **load)
-    admitted = sum(event.what == "began" for event in run.events)
+    admitted = sum(event.what == "began" and event.at < run.ended for event in run.events)
     say(
         "rpm",
         limit=1000,
@@ -281,7 +281,7 @@ async def rates(args: argparse.Namespace) -> None:
     )
     load["actual"] = (0.3, 1.0)
     run = await play(args, rules={**window, "tpm": 1_000_000}, **load)
-    tokens = sum(event.tokens for event in run.events if event.what == "began")
+    tokens = sum(event.tokens for event in run.events if event.what == "began" and event.at < run.ended)
     say(
         "tpm",
         limit=1_000_000,

@@ -29,7 +29,7 @@ from fleet_worker.prices import published_prices
 from harness.requests import a_request, a_response
 
 POOL = "default/deepseek-flash"
-QUICK = Rules(concurrency=4, start=10_000, reserve=0.25, lease_s=3, beat_s=0.2, grace_s=0.8)
+QUICK = Rules(concurrency=4, start=10_000, reserve=0.25, lease_s=3, beat_s=0.2, grace_s=0.8, jitter_s=0)
 """Limits and times for tests."""
 CLOCK = SystemClock()
 

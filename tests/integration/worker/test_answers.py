@@ -6,8 +6,9 @@ import pytest
 from openai.types import Completion
 from openai.types.chat import ChatCompletion
 
-from fleet_contracts.reply import Chunk, Failure, Result
+from fleet_contracts.reply import Chunk, Failure, Result, Waiting
 from fleet_simulator.answers import expected_completion, expected_text
+from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
 from harness.caller import a_follower, text_of
 from harness.house import a_house
@@ -204,3 +205,16 @@ async def test_a_reply_queue_that_goes_away_mid_stream_leaves_the_result_on_the_
         (result,) = await follower.until_end()
     assert result["degraded"] is True
     assert result["response"]["choices"][0]["message"]["content"] == expected_text(CHAT)[1]
+
+
+async def test_whoever_asks_for_it_is_told_how_many_are_before_it(fleet_vhost: str):
+    slow = SimulatorConfig(timing=Timing(headers=1, first_token=0, tokens_per_second=0))
+    async with a_house(fleet_vhost, slow, limit_concurrency=1) as house:
+        first = await house.caller.ask(CALM)
+        second = await house.caller.ask(CALM, headers={"fleet-waiting": True})
+        replies = await house.caller.until_end() + await house.caller.until_end()
+    waiting = [reply for reply in replies if reply["kind"] == "waiting"]
+    assert {reply["correlation_id"] for reply in waiting} == {second} != {first}
+    assert Waiting.model_validate(waiting[0]).position == 0
+    assert waiting[0]["id"] == f"{second}:waiting:1"
+    assert [reply["kind"] for reply in replies if reply["correlation_id"] == first] == ["result"]

@@ -9,6 +9,7 @@ from typing import Any
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import StoreUnavailableError
 from fleet_worker.limiter.observing import LimiterObserver
+from fleet_worker.limiter.rules import BEAT_S
 from fleet_worker.limiter.terms import Ask, Book, Granted, Held, Place, Refused, Said, Settlement
 
 TRY_AGAIN_S = 0.25
@@ -24,6 +25,14 @@ class Wish:
     ask: Ask
     answer: asyncio.Future[bool]
     tell: Tell | None = None
+    ahead: int | None = None
+    """How many were before it when that was last told."""
+
+    def stands_at(self, place: Place) -> None:
+        """Tell where it stands, where that is news."""
+        if self.tell is not None and place.ahead != self.ahead:
+            self.ahead = place.ahead
+            self.tell(place)
 
 
 @dataclass(eq=False, slots=True)
@@ -53,6 +62,7 @@ class Desk:
         self._beat_now = asyncio.Event()
         self._called_at = 0.0
         self._away = False
+        self._closed = False
 
     @property
     def away(self) -> bool:
@@ -132,12 +142,10 @@ class Desk:
     # ---------------------------------------------------------------- beating
     async def run(self) -> None:
         """Beat until cancelled."""
-        if self._book.beat_s is None:
-            return
         while True:
             self._beat_now.clear()
             await self.beat()
-            pause_s = TRY_AGAIN_S if self._away else self._book.beat_s
+            pause_s = TRY_AGAIN_S if self._away else self._book.beat_s or BEAT_S
             try:
                 async with asyncio.timeout(pause_s):
                     await self._beat_now.wait()
@@ -168,14 +176,15 @@ class Desk:
             self.granted(ask_id)
         for ask_id, place in beaten.places.items():
             wish = pool.wishes.get(ask_id)
-            if wish is not None and wish.tell is not None:
-                wish.tell(place)
+            if wish is not None:
+                wish.stands_at(place)
         self._observer.beaten(name, beaten)
         self._look_later(name, beaten)
 
     # ---------------------------------------------------------------- how
     async def aclose(self) -> None:
         """Tell the book what it has not heard yet, for as long as that is quick, and stop."""
+        self._closed = True
         for pool in self._pools.values():
             if pool.timer is not None:
                 pool.timer.cancel()
@@ -219,7 +228,7 @@ class Desk:
         self._look_later(ask.pool, said)
 
     def _look_later(self, name: str, said: Said) -> None:
-        if said.next_ms < 0:
+        if said.next_ms < 0 or self._closed:
             return
         pool, loop = self.pool(name), asyncio.get_running_loop()
         at = loop.time() + said.next_ms / 1000

@@ -149,8 +149,7 @@ class FleetLimiter:
                     raise _too_expensive(said)
                 if isinstance(said, Waits):
                     self._crowding.seen(wish.ask, said.place)
-                    if wish.tell is not None:
-                        wish.tell(said.place)
+                    wish.stands_at(said.place)
             if await wish.answer:
                 return
             wish.answer = asyncio.get_running_loop().create_future()

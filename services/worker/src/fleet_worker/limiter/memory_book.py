@@ -220,6 +220,6 @@ class MemoryBook:
             rules = self._rules
             self._pools[name] = Pool(
                 Learned(rules.start),
-                Rates(rules.window_s * 1000, rules.burst_s * 1000),
+                Rates((rules.window_s + rules.jitter_s) * 1000, rules.burst_s * 1000),
             )
         return self._pools[name]

@@ -203,7 +203,7 @@ class StoreBook:
             *(
                 round(seconds * 1000)
                 for seconds in (
-                    rules.window_s,
+                    rules.window_s + rules.jitter_s,
                     rules.burst_s,
                     rules.lease_s,
                     rules.beat_s,

@@ -1,0 +1,95 @@
+"""The shared limiter as an operator sees and steers it, while a worker's limiter runs on the store."""
+
+import asyncio
+import json
+import os
+import sys
+from typing import Any
+
+import pytest
+
+from fleet_contracts.codes import ErrorCode
+from fleet_worker.completion import CompletionError
+from fleet_worker.deadline import Deadline
+from harness.limiters import CLOCK, LimitedWorker, a_limited_worker, an_answer
+from harness.requests import a_request
+
+pytestmark = pytest.mark.sockets
+
+
+async def fleet(url: str, *arguments: str) -> tuple[int, str]:
+    environ = {**os.environ, "REDIS_URL": url}  # noqa: TID251 - a child process needs its PATH
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "fleet_cli", *arguments, env=environ,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def shown(url: str, *arguments: str) -> Any:
+    status, output = await fleet(url, *arguments, "--json")
+    assert status == 0, output
+    return json.loads(output)
+
+
+async def taken(worker: LimitedWorker, **changes: Any) -> Any:
+    return await worker.limiter.acquire(a_request(**changes), Deadline(CLOCK.monotonic() + 10))
+
+
+async def test_a_limit_set_from_the_command_line_holds_at_once_and_is_shown(store_url: str):
+    async with a_limited_worker(store_url, "w1") as worker:
+        status, output = await fleet(store_url, "limits", "set", "deepseek-flash", "--concurrency", "2")
+        assert (status, output) == (0, "set; every worker obeys from its next call on\n")
+        permits = [await taken(worker) for _ in range(2)]
+        waiting = asyncio.create_task(taken(worker, tenant="beta"))
+        await asyncio.sleep(2 * 0.2 + 0.2)
+        view = await shown(store_url, "limits", "show")
+        (pool,) = view["pools"]
+        assert (pool["pool"], pool["limit"], pool["in_flight"], pool["waiting"]) == (
+            "default/deepseek-flash",
+            2,
+            2,
+            1,
+        )
+        assert pool["tenants"] == {"acme": {"in_flight": 2}, "beta": {"waiting": 1}}
+        assert view["workers"] == 1
+        await fleet(store_url, "limits", "set", "deepseek-flash", "--concurrency", "3")
+        permits.append(await asyncio.wait_for(waiting, 5))
+        for permit in permits:
+            permit.release(an_answer())
+
+
+async def test_a_budget_is_refused_with_the_figure_and_when_it_ends(store_url: str):
+    async with a_limited_worker(store_url, "w1") as worker:
+        await fleet(store_url, "tenant", "set", "acme", "--day", "0.000001")
+        with pytest.raises(CompletionError) as refused:
+            await taken(worker)
+    assert refused.value.code is ErrorCode.BUDGET_EXCEEDED
+    assert "US dollars for this day" in refused.value.message
+    assert "00:00 UTC" in refused.value.message
+    assert await shown(store_url, "tenant", "list") == {"acme": {"day": 0.000001}}
+    await fleet(store_url, "tenant", "remove", "acme")
+    assert await shown(store_url, "tenant", "list") == {}
+
+
+async def test_use_is_added_up_by_what_is_asked_for(store_url: str):
+    async with a_limited_worker(store_url, "w1") as worker:
+        for tenant in ("acme", "acme", "beta"):
+            (await taken(worker, tenant=tenant)).release(an_answer(1000, 2000))
+        await worker.limiter.desk.aclose()
+        rows = await shown(store_url, "usage", "--by", "tenant")
+    assert [(row["tenant"], row["calls"], row["input"], row["output"]) for row in rows] == [
+        ("acme", 2, 2000, 4000),
+        ("beta", 1, 1000, 2000),
+    ]
+    assert rows[0]["dollars"] == pytest.approx(2 * rows[1]["dollars"])
+    off_peak = 0.00135
+    assert any(rows[1]["dollars"] == pytest.approx(factor * off_peak) for factor in (1, 2))
+
+
+async def test_without_a_store_it_says_where_the_limits_are():
+    status, output = await fleet("", "limits", "show")
+    assert status == 2
+    assert "REDIS_URL is not set" in output

@@ -1,0 +1,50 @@
+"""A tenant's budget, under many callers on several workers."""
+
+import asyncio
+
+import pytest
+
+from fleet_contracts.codes import ErrorCode
+from fleet_worker.completion import CompletionError
+from fleet_worker.deadline import Deadline
+from fleet_worker.limiter.overview import Overview
+from fleet_worker.limiter.rules import Rules
+from fleet_worker.prices import published_prices
+from harness.limiters import CLOCK, LimitedWorker, a_limited_worker, an_answer
+from harness.requests import a_request
+
+pytestmark = pytest.mark.sockets
+
+RULES = Rules(concurrency=500, start=500)
+MOST_TOKENS = 20_000
+
+
+async def test_a_budget_of_one_dollar_is_never_exceeded_by_a_hundred_callers(store_url: str):
+    spent = 0.0
+    refused = 0
+
+    async def caller(worker: LimitedWorker, number: int) -> None:
+        nonlocal spent, refused
+        request = a_request(body={"model": "deepseek-flash", "max_tokens": MOST_TOKENS})
+        while True:
+            try:
+                permit = await worker.limiter.acquire(request, Deadline(CLOCK.monotonic() + 30))
+            except CompletionError as error:
+                refused += error.code is ErrorCode.BUDGET_EXCEEDED
+                return
+            await asyncio.sleep(0.01)
+            # From nearly nothing to everything that was asked for.
+            answer = an_answer(10, MOST_TOKENS * (1 + number % 10) // 10)
+            cost = published_prices().cost_of("deepseek-flash", answer.response["usage"], CLOCK.now_ms())
+            assert cost is not None
+            spent += float(cost)
+            permit.release(answer)
+
+    async with (
+        a_limited_worker(store_url, "w1", RULES) as one,
+        a_limited_worker(store_url, "w2", RULES) as two,
+    ):
+        await Overview(one.store, "fleet", CLOCK).set_tenant("acme", day=1.0)
+        await asyncio.gather(*(caller((one, two)[number % 2], number) for number in range(100)))
+    assert refused == 100
+    assert 0.9 < spent <= 1.0
