@@ -1,8 +1,9 @@
-"""Backends under chaos: they publish at a steady rate, and write down everything that comes back."""
+"""Backends under chaos: they ask at a steady rate, and write down everything that comes back."""
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
@@ -10,46 +11,60 @@ from uuid import uuid4
 
 import aio_pika
 import orjson
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
-from aiormq.exceptions import AMQPError
+from aio_pika.abc import AbstractIncomingMessage
 
-from chaos.asks import ask, is_right
+from chaos.asks import ask, is_right, text_of
 from chaos.checker import TERMINAL
 from chaos.events import Event, EventLog
+from chaos.links import Outbox, keep_listening, keep_publishing
+from chaos.plan import Plan
 from fleet_chassis.topology import declare_queue
-from fleet_contracts.topology import REQUESTS, reply_queue
+from fleet_contracts.grammar import CANCEL_TYPE
+from fleet_contracts.topology import CONTROL, REQUESTS, reply_queue
 
 TENANT = "chaos"
-CONFIRM_TIMEOUT_S = 5.0
-PAUSE_S = 0.3
-PREFETCH = 500
-PASSING = (AMQPError, OSError, TimeoutError, RuntimeError)
+LATEST_S = 5.0
+"""A cancel or a second publish comes within so many seconds, which is a little more than a call takes."""
 
 
 class Caller:
     """One backend: a reply queue, what it asked, and the log of what it saw."""
 
-    def __init__(self, log: EventLog, reply_to: str) -> None:
+    def __init__(self, log: EventLog, reply_to: str, outbox: Outbox) -> None:
         self._log = log
         self._reply_to = reply_to
+        self._outbox = outbox
         self._bodies: dict[str, dict[str, Any]] = {}
         self._open: set[str] = set()
         self._news = asyncio.Event()
-        self.exchange: AbstractExchange | None = None
 
     @property
     def waiting(self) -> int:
         """Requests without a terminal reply."""
         return len(self._open)
 
-    async def ask_all(self, count: int, rate: float) -> None:
-        """Publish `count` requests at `rate` a second, whatever the broker does meanwhile."""
+    async def ask_all(self, plan: Plan) -> None:
+        """Ask at the plan's rate; returns when everything is published, with all cancels and repetitions."""
+        chance = random.Random(plan.seed)
         began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as publishes:
-            for number in range(count):
-                due = began + number / rate
+            for number in range(plan.requests):
+                due = began + number / plan.rate
                 await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
-                publishes.create_task(self._ask(number))
+                request = f"chaos-{number}-{uuid4().hex[:8]}"
+                publishes.create_task(self.ask(request, ask(number)))
+                if _comes_up(plan.cancel_every, number):
+                    publishes.create_task(self._cancel(request, chance.uniform(0, LATEST_S)))
+                if _comes_up(plan.repeat_every, number):
+                    publishes.create_task(self._repeat(request, chance.uniform(0, LATEST_S)))
+
+    async def ask(self, request: str, body: dict[str, Any]) -> None:
+        """Publish a request until it is confirmed."""
+        self._bodies[request] = body
+        self._open.add(request)
+        self._note("published", request)
+        await self._publish(request)
+        self._note("confirmed", request)
 
     async def until_answered(self, within_s: float) -> None:
         """Wait until every request has its terminal reply; TimeoutError after `within_s` seconds."""
@@ -68,50 +83,55 @@ class Caller:
             self._news.set()
         await message.ack()
 
-    async def _ask(self, number: int) -> None:
-        request, body = f"chaos-{number}-{uuid4().hex[:8]}", ask(number)
-        self._bodies[request] = body
-        self._open.add(request)
-        self._note("published", request)
+    async def _cancel(self, request: str, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        self._note("cancel", request)
         message = aio_pika.Message(
-            orjson.dumps(body),
+            b"{}",
+            type=CANCEL_TYPE,
+            correlation_id=request,
+            message_id=uuid4().hex,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+        await self._outbox.publish(CONTROL, f"cancel.{TENANT}", message, mandatory=False)
+
+    async def _repeat(self, request: str, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        self._note("repeated", request)
+        await self._publish(request)
+
+    async def _publish(self, request: str) -> None:
+        message = aio_pika.Message(
+            orjson.dumps(self._bodies[request]),
             correlation_id=request,
             reply_to=self._reply_to,
             message_id=uuid4().hex,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
-        while not await self._published(message):  # noqa: ASYNC110 - a broker tells nobody that it is back
-            await asyncio.sleep(PAUSE_S)
-        self._note("confirmed", request)
-
-    async def _published(self, message: aio_pika.Message) -> bool:
-        if self.exchange is None:
-            return False
-        try:
-            async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-                await self.exchange.publish(message, f"interactive.{TENANT}")
-        except PASSING:
-            # It may have been taken all the same: asking twice is what callers do, and it must cost nothing.
-            return False
-        return True
+        await self._outbox.publish(REQUESTS, f"interactive.{TENANT}", message, mandatory=True)
 
     def _facts(self, request: str, body: dict[str, Any], raw: bytes) -> dict[str, Any]:
         match body["kind"]:
+            case "accepted":
+                return {"worker": body["worker"]}
             case "chunk":
                 _, run, attempt, _ = body["id"].rsplit(":", 3)
-                return {"run": f"{run}:{attempt}", "seq": body["seq"]}
+                text = body["delta"].get("content") or ""
+                return {"run": f"{run}:{attempt}", "seq": body["seq"], "text": text}
             case "restarted":
                 return {"attempt": body["attempt"], "reason": body["reason"]}
             case "failure":
-                return {"digest": sha256(raw).hexdigest(), "code": body["code"]}
+                return {"digest": sha256(raw).hexdigest(), "code": body["code"], "attempts": body["attempts"]}
             case "result":
                 asked = self._bodies.get(request, {})
                 return {
                     "digest": sha256(raw).hexdigest(),
                     "attempt": body["attempt"],
+                    "attempts": body["attempts"],
                     "last_seq": body["last_seq"],
                     "degraded": body["degraded"],
                     "streamed": asked.get("stream", False),
+                    "text": text_of(body["response"]),
                     "right": bool(asked) and is_right(asked, body["response"]),
                 }
             case _:
@@ -123,14 +143,15 @@ class Caller:
 
 @asynccontextmanager
 async def a_chaos_caller(url: str, log: EventLog) -> AsyncGenerator[Caller]:
-    """A backend with a connection to listen and one to publish, each made anew when it is gone."""
+    """A backend with a connection to listen and one to publish."""
     wanted = reply_queue(TENANT, uuid4().hex[:8])
-    caller = Caller(log, wanted.name)
+    outbox = Outbox()
+    caller = Caller(log, wanted.name, outbox)
     async with await aio_pika.connect(url) as connection:
         await declare_queue(await connection.channel(), wanted)
     keeping = [
-        asyncio.create_task(_keep(url, lambda channel: _listen(channel, wanted.name, caller))),
-        asyncio.create_task(_keep(url, lambda channel: _publish_through(channel, caller))),
+        asyncio.create_task(keep_listening(url, wanted.name, caller.hear)),
+        asyncio.create_task(keep_publishing(url, outbox)),
     ]
     try:
         yield caller
@@ -142,22 +163,5 @@ async def a_chaos_caller(url: str, log: EventLog) -> AsyncGenerator[Caller]:
         await (await connection.channel()).queue_delete(wanted.name)
 
 
-async def _keep(url: str, use: Callable[[AbstractChannel], Awaitable[None]]) -> None:
-    while True:
-        try:
-            async with await aio_pika.connect(url, timeout=CONFIRM_TIMEOUT_S) as connection:
-                channel = await connection.channel(on_return_raises=True)
-                await use(channel)
-                await channel.closed()
-        except PASSING:
-            pass
-        await asyncio.sleep(PAUSE_S)
-
-
-async def _listen(channel: AbstractChannel, queue: str, caller: Caller) -> None:
-    await channel.set_qos(PREFETCH)
-    await (await channel.get_queue(queue, ensure=False)).consume(caller.hear)
-
-
-async def _publish_through(channel: AbstractChannel, caller: Caller) -> None:
-    caller.exchange = await channel.get_exchange(REQUESTS, ensure=False)
+def _comes_up(every: int, number: int) -> bool:
+    return every > 0 and number % every == every - 1

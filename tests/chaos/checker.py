@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from chaos.events import Event
+from chaos.report import Report, Residue
 
 TERMINAL = ("result", "failure")
+ON_ITS_WAY_S = 0.5
+"""What a worker said in its last moment may be heard so long after it was killed."""
 
 
 @dataclass
@@ -18,9 +21,13 @@ class Life:
     """What the caller saw of one request."""
 
     confirmed: bool = False
+    cancel: bool = False
+    """Whether its caller took it back."""
+    worker: str = ""
+    """Who began with it."""
     terminals: list[Event] = field(default_factory=list[Event])
-    chunks: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """Sequence numbers in order of arrival, by run and attempt."""
+    chunks: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
+    """In order of arrival, by run and attempt."""
     arrivals: list[Event] = field(default_factory=list[Event])
 
     @property
@@ -29,67 +36,15 @@ class Life:
         return {terminal.fields["digest"] for terminal in self.terminals}
 
 
-@dataclass
-class Report:
-    """What the checker found. `violations` is empty if every promise was kept."""
-
-    requests: int = 0
-    results: int = 0
-    failures: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    lost: list[str] = field(default_factory=list[str])
-    duplicated: list[str] = field(default_factory=list[str])
-    recovered: int = 0
-    unexpected: list[str] = field(default_factory=list[str])
-    gaps: list[str] = field(default_factory=list[str])
-    wrong: list[str] = field(default_factory=list[str])
-    glued: list[str] = field(default_factory=list[str])
-    repeated: int = 0
-    degraded: int = 0
-    restarted: int = 0
-    charged: int = 0
-    left_behind: list[str] = field(default_factory=list[str])
-    recovery_s: list[float] = field(default_factory=list[float])
-    """From the last sign of a broken attempt to the `restarted` that announces the next."""
-
-    @property
-    def failure_share(self) -> float:
-        """Failures among the terminal replies."""
-        ended = self.results + sum(self.failures.values())
-        return sum(self.failures.values()) / ended if ended else 0.0
-
-    @property
-    def charged_per_end(self) -> float:
-        """Upstream calls that were charged for each terminal reply."""
-        ended = self.results + sum(self.failures.values())
-        return self.charged / ended if ended else 0.0
-
-    @property
-    def violations(self) -> list[str]:
-        """Each broken promise in one line."""
-        broken = {
-            "lost": self.lost,
-            "answered twice": self.duplicated,
-            "unexpected": self.unexpected,
-            "undetected gap": self.gaps,
-            "wrong text": self.wrong,
-            "texts glued": self.glued,
-            "left behind": self.left_behind,
-        }
-        return [f"{what}: {len(who)}, as {', '.join(who[:3])}" for what, who in broken.items() if who]
-
-
-def check(events: Iterable[Event], charged: int, left_behind: Iterable[str] = ()) -> Report:
-    """Judge a run.
-
-    Args:
-        events: everything that the callers wrote down, in any order.
-        charged: upstream calls that the upstream charged.
-        left_behind: what the queues and the store still held when all was quiet.
-    """
-    report = Report(charged=charged, left_behind=list(left_behind))
-    lives = _lives(sorted(events, key=lambda event: event.at), report)
+def check(events: Iterable[Event], residue: Residue) -> Report:
+    """Judge a run from everything that was written down, in any order, and what was there in the end."""
+    report = Report(residue)
+    ordered = sorted(events, key=lambda event: event.at)
+    killed = {event.fields["who"]: event.at for event in ordered if event.kind == "killed"}
+    lives = _lives((event for event in ordered if "who" not in event.fields), report)
     for request, life in lives.items():
         _judge(request, life, report)
+        _time_recovery(life, killed, report)
     return report
 
 
@@ -106,14 +61,21 @@ def _lives(events: Iterable[Event], report: Report) -> dict[str, Life]:
 
 
 def _note(life: Life, event: Event) -> None:
-    if event.kind == "confirmed":
-        life.confirmed = True
-        return
-    life.arrivals.append(event)
+    match event.kind:
+        case "confirmed":
+            life.confirmed = True
+        case "cancel":
+            life.cancel = True
+        case "repeated":
+            pass
+        case _:
+            life.arrivals.append(event)
     if event.kind in TERMINAL:
         life.terminals.append(event)
     elif event.kind == "chunk":
-        life.chunks[event.fields["run"]].append(event.fields["seq"])
+        life.chunks[event.fields["run"]].append(event)
+    elif event.kind == "accepted":
+        life.worker = event.fields.get("worker", "")
 
 
 def _judge(request: str, life: Life, report: Report) -> None:
@@ -127,11 +89,21 @@ def _judge(request: str, life: Life, report: Report) -> None:
     if len(life.ends) > 1:
         report.duplicated.append(request)
     first = life.terminals[0]
+    report.attempts += first.fields.get("attempts", 1)
     if first.kind == "failure":
-        report.failures[first.fields["code"]] += 1
+        _judge_failure(request, life, first.fields["code"], report)
     else:
         _judge_result(request, life, first, report)
     _judge_attempts(request, life, report)
+
+
+def _judge_failure(request: str, life: Life, code: str, report: Report) -> None:
+    if code != "cancelled":
+        report.failures[code] += 1
+        return
+    report.cancelled += 1
+    if not life.cancel:
+        report.unexpected.append(f"cancelled without a cancel: {request}")
 
 
 def _judge_result(request: str, life: Life, result: Event, report: Report) -> None:
@@ -141,20 +113,33 @@ def _judge_result(request: str, life: Life, result: Event, report: Report) -> No
         report.wrong.append(request)
     if result.fields["degraded"] or not result.fields["streamed"]:
         return
-    runs = [seqs for run, seqs in life.chunks.items() if run.endswith(f":{result.fields['attempt']}")]
-    wanted = list(range(result.fields["last_seq"] + 1))
-    if wanted and wanted not in [_in_order(seqs) for seqs in runs]:
+    runs = [seen for run, seen in life.chunks.items() if run.endswith(f":{result.fields['attempt']}")]
+    wanted = result.fields["last_seq"] + 1
+    whole = [taken for taken in map(_in_order, runs) if len(taken) == wanted]
+    if wanted and not whole:
         report.gaps.append(request)
+    elif wanted and result.fields["text"] not in [_joined(taken) for taken in whole]:
+        report.wrong.append(request)
 
 
 def _judge_attempts(request: str, life: Life, report: Report) -> None:
     shown = [event for event in life.arrivals if event.kind in ("chunk", "restarted")]
     for before, after in pairwise(shown):
         if after.kind == "restarted":
-            report.restarted += 1
-            report.recovery_s.append(after.at - before.at)
+            report.restarted[after.fields["reason"]] += 1
         elif before.kind == "chunk" and _changes_run(before, after) and not _announced(life, after):
             report.glued.append(request)
+
+
+def _time_recovery(life: Life, killed: dict[str, float], report: Report) -> None:
+    """Only where the worker that began was killed: who went on in its place is not told."""
+    restarts = [event for event in life.arrivals if event.kind == "restarted"]
+    if not restarts or restarts[0].fields["reason"] != "worker_lost" or life.worker not in killed:
+        return
+    first, at = restarts[0].at, killed[life.worker]
+    before = [event.at for event in life.arrivals if event.kind == "chunk" and event.at < first]
+    if at < first and (not before or max(before) < at + ON_ITS_WAY_S):
+        report.recovery_s.append(first - at)
 
 
 def _changes_run(before: Event, after: Event) -> bool:
@@ -163,16 +148,27 @@ def _changes_run(before: Event, after: Event) -> bool:
 
 def _announced(life: Life, chunk: Event) -> bool:
     """Whether the chunk's attempt was announced: it is the first, or a `restarted` named it before."""
-    attempt = int(chunk.fields["run"].rpartition(":")[2])
-    announced = {event.fields["attempt"] for event in life.arrivals if event.kind == "restarted"}
-    first = min(int(run.rpartition(":")[2]) for run in life.chunks)
-    return attempt == first or attempt in announced
+    attempt = _attempt_of(chunk.fields["run"])
+    announced = {
+        event.fields["attempt"]
+        for event in life.arrivals
+        if event.kind == "restarted" and event.at <= chunk.at
+    }
+    return attempt == min(map(_attempt_of, life.chunks)) or attempt in announced
 
 
-def _in_order(seqs: list[int]) -> list[int]:
-    """The sequence as a reader takes it: a repeated chunk counts once, one out of order is a gap."""
-    taken: list[int] = []
-    for seq in seqs:
-        if seq == len(taken):
-            taken.append(seq)
+def _attempt_of(run: str) -> int:
+    return int(run.rpartition(":")[2])
+
+
+def _in_order(chunks: list[Event]) -> list[Event]:
+    """The chunks as a reader takes them: a repeated one counts once, one out of order is a gap."""
+    taken: list[Event] = []
+    for chunk in chunks:
+        if chunk.fields["seq"] == len(taken):
+            taken.append(chunk)
     return taken
+
+
+def _joined(chunks: list[Event]) -> str:
+    return "".join(chunk.fields["text"] for chunk in chunks)

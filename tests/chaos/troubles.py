@@ -1,56 +1,163 @@
-"""What breaks during a run, and when."""
+"""How each trouble is made, and undone."""
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+import signal
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from fleet_cli.stack.errors import StackError
-from harness.processes import Fleet
+from chaos.crew import Crew, Member
+from chaos.events import Event, EventLog
+from chaos.plan import Due, Trouble
+from fleet_cli.stack.rabbitmq.broker import Broker
+from fleet_cli.stack.store.store import Store
 
-Break = Callable[[], Awaitable[None]]
+BLACKHOLE_S = 10.0
+STOP_S = 8.0
+FAR_S = 10.0
+DELAY_S = 0.2
 
 
 @dataclass
 class Troubles:
-    """Breaks things on time, and remembers what it broke."""
+    """Breaks things when they are due, and remembers what it broke.
 
+    What is broken already is not broken again at the same time: such a trouble is left out.
+    """
+
+    broker: Broker
+    store: Store
+    crew: Crew
+    chance: random.Random
+    log: EventLog
     told: list[str] = field(default_factory=list[str])
+    _busy: set[str] = field(default_factory=set[str])
 
-    async def at(self, after_s: float, name: str, break_it: Break) -> None:
-        """Break one thing once, `after_s` seconds from now."""
-        await asyncio.sleep(after_s)
-        await break_it()
-        self.told.append(name)
+    async def make(self, due: Iterable[Due]) -> None:
+        """Make each trouble at its time; returns when all is mended."""
+        async with asyncio.TaskGroup() as making:
+            for at_s, trouble in due:
+                making.create_task(self._later(at_s, trouble))
 
-    async def every(self, seconds: float, name: str, break_it: Break) -> None:
-        """Break something every `seconds`, however long breaking takes, until cancelled."""
-        now = asyncio.get_running_loop().time
-        due = now()
-        while True:
-            due = max(due + seconds, now())
-            await self.at(due - now(), name, break_it)
+    async def _later(self, at_s: float, trouble: Trouble) -> None:
+        await asyncio.sleep(at_s)
+        if await self._ways()[trouble]():
+            self.told.append(trouble)
 
+    def _ways(self) -> dict[Trouble, Callable[[], Awaitable[bool]]]:
+        return {
+            Trouble.KILL: self._kill_a_worker,
+            Trouble.BROKER_RESTART: self._restart_the_broker,
+            Trouble.STORE_RESTART: self._restart_the_store,
+            Trouble.RESET: self._reset_all,
+            Trouble.BLACKHOLE: self._cut_off_from_the_broker,
+            Trouble.DELAY: self._take_far_away,
+            Trouble.STORE_RESET: self._reset_a_store_connection,
+            Trouble.STORE_BLACKHOLE: self._cut_off_from_the_store,
+            Trouble.STOP: self._let_stand_still,
+        }
 
-def kill_a_worker(fleet: Fleet, chance: random.Random) -> Break:
-    """Kill -9 a random worker that runs, and start another in its place."""
+    async def _kill_a_worker(self) -> bool:
+        async with self._alone_with("workers") as mine:
+            if mine:
+                self._note("killed", await self.crew.kill(self.chance))
+                await self.crew.start()
+            return mine
 
-    async def kill() -> None:
-        running = [worker for worker in fleet.workers if worker.running]
-        if running:
-            await chance.choice(running).kill()
-        await start_again(fleet)
+    async def _restart_the_broker(self) -> bool:
+        async with self._alone_with("broker") as mine:
+            if mine:
+                self._note("broker", "stopped")
+                await self.broker.restart()
+                self._note("broker", "started")
+            return mine
 
-    return kill
+    async def _restart_the_store(self) -> bool:
+        async with self._alone_with("store") as mine:
+            if mine:
+                self._note("store", "killed")
+                await self.store.kill()
+                await self.store.restart()
+                self._note("store", "started")
+            return mine
 
+    async def _reset_all(self) -> bool:
+        self._note("reset", "all")
+        for member in self.crew.members:
+            member.broker.reset()
+        return True
 
-async def start_again(fleet: Fleet, tries: int = 20) -> None:
-    """Start one worker, again and again while the broker or the store is away, as Kubernetes would."""
-    for _ in range(tries):
-        try:
-            await fleet.start_worker()
-        except StackError:
-            await asyncio.sleep(0.5)
-        else:
+    async def _reset_a_store_connection(self) -> bool:
+        async with self._somebody() as member:
+            if member is not None:
+                member.store.reset()
+            return member is not None
+
+    async def _cut_off_from_the_broker(self) -> bool:
+        async with self._somebody() as member:
+            if member is not None:
+                self._note("cut off from the broker", member.child.name)
+                member.broker.blackhole()
+                await asyncio.sleep(BLACKHOLE_S)
+                await self._heal(member)
+            return member is not None
+
+    async def _take_far_away(self) -> bool:
+        async with self._somebody() as member:
+            if member is not None:
+                member.broker.delay(DELAY_S)
+                await asyncio.sleep(FAR_S)
+                await self._heal(member)
+            return member is not None
+
+    async def _cut_off_from_the_store(self) -> bool:
+        async with self._somebody() as member:
+            if member is not None:
+                self._note("cut off from the store", member.child.name)
+                member.store.blackhole()
+                await asyncio.sleep(BLACKHOLE_S)
+                await self._heal(member)
+            return member is not None
+
+    async def _let_stand_still(self) -> bool:
+        async with self._somebody() as member:
+            if member is not None:
+                self._note("stands still", member.child.name)
+                member.child.signal(signal.SIGSTOP)
+                await asyncio.sleep(STOP_S)
+                member.child.signal(signal.SIGCONT)
+            return member is not None
+
+    async def _heal(self, member: Member) -> None:
+        # One that was killed meanwhile has no proxies any more.
+        if member in self.crew.members:
+            await member.broker.heal()
+            await member.store.heal()
+
+    @asynccontextmanager
+    async def _somebody(self) -> AsyncGenerator[Member | None]:
+        member = self.crew.untroubled(self.chance)
+        if member is None:
+            yield None
             return
-    raise StackError(f"no worker could be started in {tries} tries: look into {fleet.logs}")
+        member.troubled = True
+        try:
+            yield member
+        finally:
+            member.troubled = False
+
+    @asynccontextmanager
+    async def _alone_with(self, what: str) -> AsyncGenerator[bool]:
+        if what in self._busy:
+            yield False
+            return
+        self._busy.add(what)
+        try:
+            yield True
+        finally:
+            self._busy.discard(what)
+
+    def _note(self, kind: str, who: str) -> None:
+        self.log.write(Event(time.time(), kind, "", {"who": who}))  # noqa: TID251 - logs of several are put together

@@ -2,8 +2,16 @@
 
 from typing import Any
 
-from chaos.checker import check
+from chaos import checker
 from chaos.events import Event
+from chaos.report import Report, Residue, lines
+
+
+TEXTS = ("on", "e")
+
+
+def check(events: list[Event], charged: int = 1, left_behind: tuple[str, ...] = (), dead: int = 0) -> Report:
+    return checker.check(events, Residue(charged, list(left_behind), dead))
 
 
 def published(request: str = "r") -> list[Event]:
@@ -11,15 +19,32 @@ def published(request: str = "r") -> list[Event]:
 
 
 def chunk(at: float, seq: int, attempt: int = 1, run: str = "a") -> Event:
-    return Event(at, "chunk", "r", {"run": f"{run}:{attempt}", "seq": seq})
+    return Event(at, "chunk", "r", {"run": f"{run}:{attempt}", "seq": seq, "text": TEXTS[seq]})
 
 
-def restarted(at: float, attempt: int) -> Event:
-    return Event(at, "restarted", "r", {"attempt": attempt})
+def restarted(at: float, attempt: int, reason: str = "worker_lost") -> Event:
+    return Event(at, "restarted", "r", {"attempt": attempt, "reason": reason})
+
+
+def failed(at: float, code: str, **fields: Any) -> Event:
+    return Event(at, "failure", "r", {"digest": "f", "code": code, "attempts": 1, **fields})
+
+
+def killed(at: float, who: str) -> Event:
+    return Event(at, "killed", "", {"who": who})
 
 
 def result(at: float, **fields: Any) -> Event:
-    known = {"digest": "d", "attempt": 1, "last_seq": 1, "degraded": False, "right": True, "streamed": True}
+    known = {
+        "digest": "d",
+        "attempt": 1,
+        "attempts": 1,
+        "last_seq": 1,
+        "degraded": False,
+        "right": True,
+        "streamed": True,
+        "text": "".join(TEXTS),
+    }
     return Event(at, "result", "r", known | fields)
 
 
@@ -62,22 +87,63 @@ def test_a_new_attempt_that_nobody_announced_is_glued_to_the_old_one():
     again = [chunk(5, 0, 2, "b"), chunk(6, 1, 2, "b"), result(7, attempt=2)]
     assert check([*published(), *STREAM, *again], charged=2).glued == ["r"]
     announced = check([*published(), *STREAM, restarted(4.5, 2), *again], charged=2)
-    assert (announced.violations, announced.restarted, announced.recovery_s) == ([], 1, [1.5])
+    assert (announced.violations, announced.restarted) == ([], {"worker_lost": 1})
 
 
 def test_a_wrong_text_a_stranger_and_a_leftover_are_each_told():
     stranger = Event(9, "result", "nobody-asked", {})
-    report = check([*published(), *STREAM, result(4, right=False), stranger], charged=1, left_behind=["q: 1"])
-    assert (report.wrong, report.left_behind) == (["r"], ["q: 1"])
+    report = check(
+        [*published(), *STREAM, result(4, right=False), stranger], charged=1, left_behind=("q: 1",)
+    )
+    assert (report.wrong, report.residue.left_behind) == (["r"], ["q: 1"])
     assert report.unexpected == ["result for nobody-asked"]
     assert len(report.violations) == 3
 
 
 def test_failures_are_counted_by_code_and_paid_attempts_by_end():
-    failed = Event(4, "failure", "r", {"digest": "f", "code": "upstream_timeout"})
-    report = check([*published(), failed], charged=3)
+    report = check([*published(), failed(4, "upstream_timeout")], charged=3)
     assert (dict(report.failures), report.failure_share, report.charged_per_end) == (
         {"upstream_timeout": 1},
         1.0,
         3.0,
     )
+
+
+def test_chunks_that_do_not_give_the_text_of_the_result_are_wrong():
+    assert check([*published(), *STREAM, result(4, text="other")]).wrong == ["r"]
+
+
+def test_a_cancel_is_an_end_where_it_was_asked_for_and_a_violation_where_not():
+    wanted = check([*published(), Event(2, "cancel", "r"), failed(4, "cancelled")])
+    assert (wanted.violations, wanted.cancelled, wanted.failure_share) == ([], 1, 0.0)
+    assert check([*published(), failed(4, "cancelled")]).unexpected == ["cancelled without a cancel: r"]
+
+
+def test_a_result_and_a_cancelled_failure_for_one_request_are_one_end_too_many():
+    both = [*published(), *STREAM, Event(3, "cancel", "r"), result(4), failed(5, "cancelled")]
+    assert check(both).duplicated == ["r"]
+
+
+def test_a_request_that_was_published_twice_still_has_one_end():
+    twice = [*published(), Event(1.5, "repeated", "r"), *STREAM, result(4), result(6)]
+    assert check(twice).violations == []
+
+
+def test_recovery_is_timed_from_the_kill_of_the_worker_that_streamed():
+    begun = [*published(), Event(1.5, "accepted", "r", {"worker": "w"}), *STREAM]
+    again = [chunk(6, 0, 2, "b"), chunk(7, 1, 2, "b"), result(8, attempt=2)]
+    report = check([*begun, killed(3.2, "w"), restarted(5, 2), *again])
+    assert [round(seconds, 3) for seconds in report.recovery_s] == [1.8]
+    assert check([*begun, killed(3.2, "other"), restarted(5, 2), *again]).recovery_s == []
+    assert check([*begun, killed(0.5, "w"), restarted(5, 2, "upstream"), *again]).recovery_s == []
+
+
+def test_a_dead_letter_needs_a_crash_loop_that_explains_it():
+    assert len(check([*published(), *STREAM, result(4)], dead=1).violations) == 1
+    assert check([*published(), failed(4, "crash_loop")], dead=1).violations == []
+
+
+def test_the_printed_report_names_each_violation():
+    report = check([*published(), *STREAM])
+    assert "VIOLATION lost: 1, as r" in lines(report, ["a worker killed"])
+    assert lines(check([*published(), *STREAM, result(4)]), [])[-1] == "every promise was kept"
