@@ -30,7 +30,7 @@ from harness.processes import a_fleet
 WORKERS = 3
 ANSWER_DEADLINE_S = 240.0
 LIMIT_START = "1000"
-"""Calls at once that the limiter begins with: what is looked at here is who dies, not how limits are learned."""
+"""Calls at once that the limiter begins with: it is not limits that are looked at here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ _UNAVAILABLE = (
     OSError,
     TimeoutError,
 )
+_LOST = (*_UNAVAILABLE, RuntimeError)
+"""uvloop says RuntimeError of a write to a connection that was just reset, and redis-py passes it on."""
 
 
 _RUN_ID = re.compile(rb"run_id:(\w+)")
@@ -43,7 +45,7 @@ class RedisStore:
         self._client = _client(url, timeout_s, self._connected)
         self._listening_client = _client(url, timeout_s, self._connected, probe_s=LISTENING_PROBE_S)
         self._batches = Batches(self._send)
-        self._listener = Listener(self._listening_client.pubsub(), _UNAVAILABLE)
+        self._listener = Listener(self._listening_client.pubsub(), _LOST)
         self._run_id: bytes | None = None
         self._changed_at = -math.inf
 
@@ -89,7 +91,7 @@ class RedisStore:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._listener.listen(channel, hear)
-        except _UNAVAILABLE as error:
+        except _LOST as error:
             raise _unavailable(error) from error
 
     async def aclose(self) -> None:
@@ -120,7 +122,10 @@ class RedisStore:
         async with asyncio.timeout(self._timeout_s), self._client.pipeline(transaction=False) as pipeline:
             for command in commands:
                 pipeline.execute_command(*command)
-            return await pipeline.execute(raise_on_error=False)
+            try:
+                return await pipeline.execute(raise_on_error=False)
+            except RuntimeError as error:  # see _LOST
+                raise redis_errors.ConnectionError(str(error)) from error
 
     async def _connected(self, connection: Any) -> None:
         """Greet a new connection, and notice when another run of the server answers."""
