@@ -9,7 +9,7 @@ every RabbitMQ from 3.10 on, with or without the management plugin; an operator 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from fleet_contracts.grammar import CANCEL_WORD
+from fleet_contracts.grammar import CANCEL_WORD, Lane
 
 REQUESTS = "deepseek.requests"
 REQUESTS_BATCH = "deepseek.requests.batch"
@@ -107,6 +107,24 @@ def reply_queue(tenant: str, word: str) -> Queue:
             "x-overflow": "reject-publish",
         },
     )
+
+
+def tenant_topology(tenant: str) -> Topology:
+    """The queues of a tenant that has its own, one for each lane, and how its requests reach them.
+
+    Added while the fleet runs; what is published before is in the lanes' queues.
+    """
+    keys = {lane: f"{lane}.{tenant}" for lane in Lane}
+    return Topology(
+        (),
+        tuple(Queue(tenant_queue(lane, tenant), request_queue_arguments()) for lane in keys),
+        tuple(Binding(REQUESTS, tenant_queue(lane, tenant), key) for lane, key in keys.items()),
+    )
+
+
+def tenant_queue(lane: Lane, tenant: str) -> str:
+    """The name of a tenant's own queue for one lane."""
+    return f"{REQUESTS}.{lane}.{tenant}"
 
 
 def topology() -> Topology:

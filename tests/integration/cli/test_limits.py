@@ -70,7 +70,7 @@ async def test_a_budget_is_refused_with_the_figure_and_when_it_ends(store_url: s
     assert "US dollars for this day" in refused.value.message
     assert "00:00 UTC" in refused.value.message
     assert await shown(store_url, "tenant", "list") == {"acme": {"day": 0.000001}}
-    await fleet(store_url, "tenant", "remove", "acme")
+    await fleet(store_url, "tenant", "clear", "acme")
     assert await shown(store_url, "tenant", "list") == {}
 
 

@@ -27,6 +27,7 @@ from fleet_worker.door.consumer import Consumer, Door, request_consumers
 from fleet_worker.door.intake import Intake
 from fleet_worker.door.raw_dead_letters import RawDeadLetters
 from fleet_worker.door.supervisor import Supervisor
+from fleet_worker.door.tenant_queues import TenantQueues
 from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
 from fleet_worker.limiter import BEAT_S, FleetLimiter, Rules, open_limiter
@@ -107,7 +108,10 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     deliverer = Deliverer(publishers, retrying)
     prices = _prices(settings)
     shared = None if sharing.store is None else (sharing.store, settings.namespace)
-    limiter = await parts.enter_async_context(open_limiter(_rules(settings), prices, clock, registry, shared))
+    tenant_queues = TenantQueues(settings.concurrency, get_log("door"))
+    limiter = await parts.enter_async_context(
+        open_limiter(_rules(settings), prices, clock, registry, shared, tenant_queues.hear)
+    )
     attempting = Attempting(
         ledger=sharing.ledger,
         upstream=upstream,
@@ -159,6 +163,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     parts.push_async_callback(door.close)
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
         await door.open()
+    await parts.enter_async_context(owned(tenant_queues.run(door, intake.take), get_log("door")))
     standing = stand_still(door, upstream.standstill, clock, random.Random())
     await parts.enter_async_context(owned(standing, get_log("upstream")))
     if sharing.shared is not None:

@@ -56,11 +56,43 @@ def set_(
 
 
 @tenant.command()
-def remove(name: Name) -> None:
-    """Take away everything that was set for a tenant; what it used stays counted."""
+def clear(name: Name) -> None:
+    """Take away every limit and budget of a tenant; what it used stays counted, its queues stay."""
     from fleet_chassis.clock import SystemClock  # late, as above
     from fleet_cli.environment import environment
     from fleet_cli.foreground import run_in_foreground
-    from fleet_cli.limits.setting import remove_tenant
+    from fleet_cli.limits.setting import clear_tenant
 
-    run_in_foreground(remove_tenant(environment(), SystemClock(), name))
+    run_in_foreground(clear_tenant(environment(), SystemClock(), name))
+
+
+@tenant.command()
+def add(name: Annotated[str, typer.Argument(metavar="TENANT", help="Who asks.")]) -> None:
+    """Give a tenant queues of its own, so that its backlog stands in nobody's way.
+
+    Declares them on the broker of AMQP_URL; running workers take them up at once. What waits already stays
+    where it is.
+    """
+    from fleet_chassis.clock import SystemClock  # late, as above
+    from fleet_cli.environment import environment
+    from fleet_cli.foreground import run_in_foreground
+    from fleet_cli.limits.tenant_queues import add_queues
+
+    run_in_foreground(add_queues(environment(), SystemClock(), name))
+
+
+@tenant.command()
+def remove(
+    name: Annotated[str, typer.Argument(metavar="TENANT", help="Who asks.")],
+    within: Annotated[float, typer.Option(min=1, help="Seconds that its queues get to drain.")] = 60,
+) -> None:
+    """Take a tenant's own queues away: unbind, drain, delete. Its limits stay.
+
+    If they are not empty in time it ends with 1, they are served on, and nothing new gets there.
+    """
+    from fleet_chassis.clock import SystemClock  # late, as above
+    from fleet_cli.environment import environment
+    from fleet_cli.foreground import run_in_foreground
+    from fleet_cli.limits.tenant_queues import remove_queues
+
+    run_in_foreground(remove_queues(environment(), SystemClock(), name, within))

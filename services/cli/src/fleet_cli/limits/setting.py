@@ -42,19 +42,17 @@ async def set_tenant(environ: Mapping[str, str], clock: Clock, tenant: str, limi
     say("set; every worker obeys from its next call on")
 
 
-async def remove_tenant(environ: Mapping[str, str], clock: Clock, tenant: str) -> None:
-    """Take away everything that was set for a tenant."""
+async def clear_tenant(environ: Mapping[str, str], clock: Clock, tenant: str) -> None:
+    """Take away every limit and budget of a tenant."""
     async with opened(environ, clock) as overview:
-        await overview.remove_tenant(checked(tenant))
-    say(f"removed what was set for {tenant}")
+        await overview.clear_tenant(checked(tenant))
+    say(f"removed the limits of {tenant}")
 
 
-def checked(tenant: str) -> str:
-    """The tenant; raises WrongInputError where it is none."""
-    if tenant != EVERYBODY and not is_tenant(tenant):
-        raise WrongInputError(
-            f"{tenant!r} is no tenant: use 1 to 64 letters, digits, underscores or hyphens, or '*' for all"
-        )
+def checked(tenant: str, *, everybody: bool = True) -> str:
+    """The tenant; raises WrongInputError where it is none. `everybody`: whether * may stand for all."""
+    if not is_tenant(tenant) and not (everybody and tenant == EVERYBODY):
+        raise WrongInputError(f"{tenant!r} is no tenant: use 1 to 64 letters, digits, underscores or hyphens")
     return tenant
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -94,6 +95,8 @@ class Door:
         self._paused: dict[str, bool] = {}
         """Why nothing is taken, and whether that stops only what calls the upstream."""
         self._turning = asyncio.Lock()
+        self._in_hand: Counter[str] = Counter()
+        self._put_down = asyncio.Event()
         self._subscribers = {consumer: self._subscribe(consumer) for consumer in consumers}
 
     @property
@@ -137,6 +140,29 @@ class Door:
             starting = [it for one, it in self._subscribers.items() if self._may_consume(one)]
             await asyncio.gather(*(_consume(subscriber) for subscriber in starting))
 
+    async def add(self, consumer: Consumer) -> None:
+        """Consume one more queue while the others go on.
+
+        Raises:
+            AMQPError, OSError, RuntimeError: the broker is away, or has no such queue.
+        """
+        subscriber = self._subscribe(consumer)
+        await subscriber.start()
+        self._subscribers[consumer] = subscriber
+        if not self._may_consume(consumer):
+            async with self._turning:
+                await _cancel(subscriber)
+
+    async def remove(self, consumer: Consumer) -> None:
+        """Consume a queue no more, once nothing of it is in hand: a queue without consumers is all free."""
+        while self._in_hand[consumer.queue]:
+            self._put_down.clear()
+            await self._put_down.wait()
+        subscriber = self._subscribers.pop(consumer, None)
+        if subscriber is not None:
+            async with self._turning:
+                await _cancel(subscriber)
+
     async def close(self) -> None:
         """Close the connection; the broker returns every delivery that was not acknowledged."""
         self._stands = False
@@ -169,8 +195,13 @@ class Door:
         )
 
         async def take(message: RabbitMessage) -> None:
-            outcome = await consumer.take(delivery_of(message.raw_message, consumer.queue))
-            await _settle(message, outcome)
+            self._in_hand[consumer.queue] += 1
+            try:
+                outcome = await consumer.take(delivery_of(message.raw_message, consumer.queue))
+                await _settle(message, outcome)
+            finally:
+                self._in_hand[consumer.queue] -= 1
+                self._put_down.set()
 
         subscriber(take)
         return subscriber

@@ -14,6 +14,7 @@ from fleet_worker.limiter.estimating import Estimator
 from fleet_worker.limiter.limiter import FleetLimiter
 from fleet_worker.limiter.memory_book import MemoryBook
 from fleet_worker.limiter.observing import LimiterObserver
+from fleet_worker.limiter.operators import HearSettings
 from fleet_worker.limiter.rules import START, Rules
 from fleet_worker.limiter.store_book import Store, StoreBook
 from fleet_worker.limiter.terms import Book
@@ -27,6 +28,7 @@ async def open_limiter(
     clock: Clock,
     registry: CollectorRegistry,
     shared: tuple[Store, str] | None = None,
+    hear: HearSettings = lambda _settings: None,
 ) -> AsyncGenerator[FleetLimiter]:
     """A worker's limiter, kept up to date while the block runs.
 
@@ -36,12 +38,13 @@ async def open_limiter(
         clock: the time.
         registry: gets the metrics.
         shared: the fleet's store and the prefix of its keys; where None, permits are this process's own.
+        hear: is told what operators set in the store, whenever it changed.
 
     Raises:
         StoreUnavailableError: the store does not answer.
     """
     worker = secrets.token_hex(6)
-    book = MemoryBook(rules, clock) if shared is None else StoreBook(*shared, worker, rules, clock)
+    book = MemoryBook(rules, clock) if shared is None else StoreBook(*shared, worker, rules, clock, hear)
     limiter = FleetLimiter(
         book=book,
         worker=worker,

@@ -3,9 +3,12 @@
 A store that lost it gets it back from whichever worker remembers the newest, before anything is granted.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from fleet_worker.limiter.keys import Keys
+
+HearSettings = Callable[[Mapping[str, str]], None]
 
 
 class Commands(Protocol):
@@ -19,7 +22,9 @@ class Commands(Protocol):
 class Operators:
     """The settings as this worker last saw them."""
 
-    def __init__(self, store: Commands, keys: Keys) -> None:
+    def __init__(self, store: Commands, keys: Keys, hear: HearSettings) -> None:
+        """`hear`: is told of all settings, by name, whenever they were read."""
+        self._hear = hear
         self._store = store
         self._keys = keys
         self._version = 0
@@ -34,6 +39,7 @@ class Operators:
         try:
             found: dict[bytes, bytes] = await self._store.command("HGETALL", self._keys.config)
             self._pairs = [item for pair in found.items() for item in pair]
+            self._hear({name.decode(): value.decode() for name, value in found.items()})
         except Exception:
             self._version = before
             raise

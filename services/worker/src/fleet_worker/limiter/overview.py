@@ -108,9 +108,9 @@ class Overview:
         nano = {name: _stored(name, value) for name, value in limits.items()}
         await self._set({f"tenant|{tenant}|{name}": value for name, value in nano.items()})
 
-    async def remove_tenant(self, tenant: str) -> None:
-        """Take away everything that was set for a tenant."""
-        await self.set_tenant(tenant, **dict.fromkeys(TENANT_LIMITS))
+    async def clear_tenant(self, tenant: str) -> None:
+        """Take away every limit and budget of a tenant; its queues, if it has its own, stay."""
+        await self.set_tenant(tenant, **{name: None for name in TENANT_LIMITS if name != "queue"})
 
     async def _set(self, values: dict[str, float | None]) -> None:
         for name, value in values.items():

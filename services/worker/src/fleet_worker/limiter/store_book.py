@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import Script, load_script
 from fleet_worker.limiter.keys import Keys
-from fleet_worker.limiter.operators import Operators
+from fleet_worker.limiter.operators import HearSettings, Operators
 from fleet_worker.limiter.rules import Rules
 from fleet_worker.limiter.terms import (
     Ask,
@@ -60,9 +60,18 @@ class StoreBook:
         worker: a word for this process, used by no other and never again: letters and digits.
         rules: limits and times.
         clock: tells on which day use is reported; what is limited goes by the store's own time.
+        hear: is told what operators set, whenever it changed.
     """
 
-    def __init__(self, store: Store, namespace: str, worker: str, rules: Rules, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        namespace: str,
+        worker: str,
+        rules: Rules,
+        clock: Clock,
+        hear: HearSettings = lambda _settings: None,
+    ) -> None:
         self.beat_s = rules.beat_s
         self.calls = 0
         """Scripts asked for so far."""
@@ -71,7 +80,7 @@ class StoreBook:
         self._worker = worker
         self._rules = rules
         self._clock = clock
-        self._operators = Operators(store, self._keys)
+        self._operators = Operators(store, self._keys, hear)
         self._confirmed_run: bytes | None = None
         self._scripts = {name: _script(name) for name in ("acquire", "release", "leave", "look", "beat")}
 
