@@ -23,8 +23,9 @@ from fleet_worker.cancelling import Canceller
 from fleet_worker.delivery import TenantRule
 from fleet_worker.door.burying import Burying
 from fleet_worker.door.cancels import Cancels
-from fleet_worker.door.consumer import Consumer, Door, request_consumers
+from fleet_worker.door.consumer import Door
 from fleet_worker.door.intake import Intake
+from fleet_worker.door.queues import Consumer, request_consumers
 from fleet_worker.door.raw_dead_letters import RawDeadLetters
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.door.tenant_queues import TenantQueues

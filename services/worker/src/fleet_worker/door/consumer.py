@@ -1,11 +1,9 @@
 """The door: takes deliveries from the queues, has them handled, and acknowledges what has ended."""
 
 import asyncio
-import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from aio_pika import IncomingMessage
@@ -14,17 +12,16 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 from faststream.rabbit.subscriber import RabbitSubscriber
 
-from fleet_contracts.topology import REQUESTS, REQUESTS_BATCH, REQUESTS_RESUMED
 from fleet_worker.delivery import Delivery
+from fleet_worker.door.queues import Consumer
 from fleet_worker.outcome import Outcome
-
-Take = Callable[[Delivery], Awaitable[Outcome]]
 
 RECONNECT_INTERVAL_S = 1.0
 CANCEL_TIMEOUT_S = 5.0
 DRAIN = "drain"
 """The reason to take nothing more that never goes away."""
-_AWAY = (AMQPError, OSError, RuntimeError, TimeoutError)
+AWAY = (AMQPError, OSError, RuntimeError, TimeoutError)
+"""What using the broker raises while it, or a queue, is away."""
 
 
 class ConnectionObserver(Protocol):
@@ -37,36 +34,6 @@ class ConnectionObserver(Protocol):
     def broker_back(self) -> None:
         """The connection stands again."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """What is done with the deliveries of one queue."""
-
-    queue: str
-    prefetch: int
-    """Unacknowledged deliveries that it may have at once."""
-    take: Take
-    through_drain: bool = False
-    """Whether it goes on while the worker drains."""
-    calls_upstream: bool = False
-    """Whether what it takes is of no use while the upstream can't be called."""
-
-
-def request_consumers(concurrency: int, take: Take) -> list[Consumer]:
-    """The consumers of the request queues."""
-    return [
-        Consumer(queue, count, take, calls_upstream=True) for queue, count in prefetches(concurrency).items()
-    ]
-
-
-def prefetches(concurrency: int) -> dict[str, int]:
-    """How many unacknowledged deliveries each queue may have here: 1.5 times the calls carried, at most.
-
-    What was parked comes first, so it has room of its own; the batch lane always has some.
-    """
-    share = max(1, math.ceil(concurrency / 4))
-    return {REQUESTS_RESUMED: share, REQUESTS: concurrency, REQUESTS_BATCH: share}
 
 
 class Door:
@@ -230,7 +197,7 @@ async def _cancel(subscriber: RabbitSubscriber) -> None:
         return
     private: Any = subscriber
     private._consumer_tag = None  # noqa: SLF001 - as in _consumer_of
-    with suppress(*_AWAY):
+    with suppress(*AWAY):
         # Where the channel is gone, this keeps the client library from consuming again once it is back.
         await queue.cancel(tag, timeout=CANCEL_TIMEOUT_S)
 

@@ -4,16 +4,14 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
-from aio_pika.exceptions import AMQPError
-
 from fleet_chassis.logging import Log
 from fleet_contracts.grammar import Lane
 from fleet_contracts.topology import tenant_queue
-from fleet_worker.door.consumer import Consumer, Door, Take
+from fleet_worker.door.consumer import AWAY, Door
+from fleet_worker.door.queues import Consumer, Take
 
 AGAIN_S = 5.0
 _SHARE = 20
-_AWAY = (AMQPError, OSError, RuntimeError, TimeoutError)
 
 
 class TenantQueues:
@@ -61,7 +59,7 @@ class TenantQueues:
             consumer = Consumer(queue, self._prefetch, take, calls_upstream=True)
             try:
                 await door.add(consumer)
-            except _AWAY as error:
+            except AWAY as error:
                 self._log.warning("a tenant's queue can't be consumed yet", queue=queue, error=error)
                 await self._give_up(door, tenant)
                 return False

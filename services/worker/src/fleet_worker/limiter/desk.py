@@ -1,50 +1,20 @@
 """What this worker has of a limiter's permits: held, waited for, to be given back; stated again and again."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import StoreUnavailableError
 from fleet_worker.limiter.observing import LimiterObserver
+from fleet_worker.limiter.possessions import Possessions, Wish
 from fleet_worker.limiter.rules import BEAT_S
-from fleet_worker.limiter.terms import Ask, Book, Granted, Held, Place, Refused, Said, Settlement
+from fleet_worker.limiter.terms import Ask, Book, Granted, Held, Refused, Said, Settlement
 
 TRY_AGAIN_S = 0.25
 CALLED_AGAIN_S = 0.5
 MOST_UNSETTLED = 10_000
-Tell = Callable[[Place], None]
-
-
-@dataclass(eq=False, slots=True)
-class Wish:
-    """Somebody who waits for a permit; `answer` is set to whether there is one."""
-
-    ask: Ask
-    answer: asyncio.Future[bool]
-    tell: Tell | None = None
-    ahead: int | None = None
-    """How many were before it when that was last told."""
-
-    def stands_at(self, place: Place) -> None:
-        """Tell where it stands, where that is news."""
-        if self.tell is not None and place.ahead != self.ahead:
-            self.ahead = place.ahead
-            self.tell(place)
-
-
-@dataclass(eq=False, slots=True)
-class _Pool:
-    """This worker's part of one pool."""
-
-    held: dict[str, tuple[Ask, float]] = field(default_factory=dict[str, tuple[Ask, float]])
-    wishes: dict[str, Wish] = field(default_factory=dict[str, Wish])
-    spare: int = 0
-    spared: set[str] = field(default_factory=set[str])
-    """Begun while the store was away, from the slots that it never grants."""
-    timer: asyncio.TimerHandle | None = None
 
 
 class Desk:
@@ -56,7 +26,7 @@ class Desk:
         self._book = book
         self._idle_pool = idle_pool
         self._clock = clock
-        self._pools: dict[str, _Pool] = {}
+        self._pools: dict[str, Possessions] = {}
         self._unsettled: dict[str, tuple[Ask, Settlement]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._beat_now = asyncio.Event()
@@ -69,9 +39,9 @@ class Desk:
         """Whether the book did not answer when it was last asked."""
         return self._away
 
-    def pool(self, name: str) -> _Pool:
+    def pool(self, name: str) -> Possessions:
         """This worker's part of a pool."""
-        return self._pools.setdefault(name, _Pool())
+        return self._pools.setdefault(name, Possessions())
 
     # ---------------------------------------------------------------- what the limiter asks
     async def acquire(self, wish: Wish) -> Granted | Refused | Said:

@@ -12,10 +12,11 @@ from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import Completion, CompletionError
 from fleet_worker.deadline import Deadline
 from fleet_worker.limiter.crowding import Crowding
-from fleet_worker.limiter.desk import Desk, Wish
+from fleet_worker.limiter.desk import Desk
 from fleet_worker.limiter.estimating import Estimator
 from fleet_worker.limiter.hints import lesson_of
 from fleet_worker.limiter.observing import LimiterObserver
+from fleet_worker.limiter.possessions import Wish
 from fleet_worker.limiter.rules import Rules
 from fleet_worker.limiter.terms import Ask, Book, Ended, Granted, Place, Refused, Settlement, Waits
 from fleet_worker.postponed import PostponedError
