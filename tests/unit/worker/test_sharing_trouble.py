@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -29,6 +30,8 @@ class Store:
         self.listeners: dict[str, Any] = {}
         self.troubled_at = -math.inf
         self.forgets = False
+        self.asked: Counter[str] = Counter()
+        """How often, by step."""
         self._clock = clock
         self._here = asyncio.Event()
         self._here.set()
@@ -50,6 +53,8 @@ class Store:
 
     def __getattr__(self, step: str) -> Any:
         async def asked(*args: Any) -> Any:
+            self.asked[step] += 1
+            await asyncio.sleep(0)
             if not self._here.is_set():
                 raise StoreUnavailableError("away")
             return await getattr(self._records, step)(*args)
@@ -119,6 +124,27 @@ async def test_an_owner_that_no_longer_listens_is_superseded_after_two_looks():
     del workers.store.listeners["a"]
     hold = await held(workers.start("b"))
     assert hold.key == a_request().key
+
+
+async def test_two_deliveries_that_wait_for_another_worker_do_not_keep_asking_each_others_question():
+    workers = Workers()
+    await held(workers.start("a"))
+    b = workers.start("b", hold_s=0.5)
+    waiting = [asyncio.create_task(held(b)) for _ in range(2)]
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert workers.store.asked["claim"] <= 1 + 2 * 2
+
+
+async def test_an_owner_that_no_longer_listens_is_superseded_where_two_deliveries_wait_for_it():
+    workers = Workers()
+    await held(workers.start("a"))
+    del workers.store.listeners["a"]
+    b = workers.start("b", hold_s=4)
+    waiting = [asyncio.create_task(held(b)) for _ in range(2)]
+    done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert done.pop().result().key == a_request().key
+    for one in pending:
+        one.cancel()
 
 
 async def test_nobody_is_declared_dead_right_after_the_store_was_away():

@@ -37,7 +37,8 @@ class Claiming:
     clock: Clock
     owner: str
     hold_s: float = HOLD_S
-    _asking: set[str] = field(default_factory=set[str])
+    _asking: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    """Set when the question that is on its way has its answer."""
 
     async def claim(self, request: Request, delivery: DeliveryLease) -> ports.Claim:
         """As `ports.Ledger.claim`."""
@@ -59,12 +60,16 @@ class Claiming:
                     if held.identity != identity_of(request):
                         return ports.Conflict()
                     held.share(delivery)
-                if held is not None or key_text(request.key) in self._asking:
                     await freed.wait()
+                    continue
+                # Its end is no news for those who only watch the owner: woken by it, two of them would ask in
+                # turns without a pause, and neither would ever look twice.
+                if (asked := self._asking.get(key_text(request.key))) is not None:
+                    await asked.wait()
                     continue
                 try:
                     asked_at = self.clock.monotonic()
-                    answer = await self._ask(request, dead, freed)
+                    answer = await self._ask(request, dead)
                     if isinstance(answer, Taken):
                         return self._take(request, delivery, answer, asked_at)
                     if not isinstance(answer, Busy):
@@ -76,7 +81,7 @@ class Claiming:
                     await self.clock.sleep(PROBE_S)
                     await self.trust.back()
 
-    async def _ask(self, request: Request, dead: Owner | None, freed: asyncio.Event) -> Claimed:
+    async def _ask(self, request: Request, dead: Owner | None) -> Claimed:
         now = self.clock.monotonic()
         claimant = Claimant(
             owner=self.owner,
@@ -89,12 +94,12 @@ class Claiming:
             forgiving=forgiving(self.trust, now),
         )
         text = key_text(request.key)
-        self._asking.add(text)
+        answered = self._asking[text] = asyncio.Event()
         try:
             return await self.records.claim(request.key, claimant)
         finally:
-            self._asking.discard(text)
-            self.notices.free(text, but=freed)
+            del self._asking[text]
+            answered.set()
 
     def _take(
         self, request: Request, delivery: DeliveryLease, taken: Taken, asked_at: float

@@ -24,11 +24,10 @@ class Notices:
             if not waiting:
                 self._waiting.pop(key, None)
 
-    def free(self, key: str, but: asyncio.Event | None = None) -> None:
-        """Wake all who wait for `key`, `but` one."""
+    def free(self, key: str) -> None:
+        """Wake all who wait for `key`."""
         for freed in self._waiting.get(key, ()):
-            if freed is not but:
-                freed.set()
+            freed.set()
 
 
 async def passes(event: asyncio.Event, within_s: float) -> bool:
