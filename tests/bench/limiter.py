@@ -19,8 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
 from fleet_chassis.clock import SystemClock
 from fleet_chassis.store import open_store
+from fleet_worker.limiter import Rules, open_limiter
+from fleet_worker.limiter.keys import Keys
+from fleet_worker.prices import published_prices
 
 HERE = Path(__file__).parent
 
@@ -351,6 +356,54 @@ async def fairness(args: argparse.Namespace) -> None:
     )
 
 
+async def soak(args: argparse.Namespace) -> None:
+    """Short calls, as many as go, with kills and flushed stores; then nothing may be left behind."""
+    flushing = asyncio.create_task(_flush_now_and_then(args.redis, 10))
+    try:
+        run = await play(
+            args,
+            rules={"concurrency": 64, "start": 64},
+            provider=64,
+            kill_every=7,
+            callers=[{"tenant": f"t{number}", "count": 4} for number in range(6)],
+            seconds=(0.005, 0.05),
+        )
+    finally:
+        flushing.cancel()
+    left, after_s = await _left_behind(args.redis)
+    refused = sum(event.what == "refused" for event in run.events)
+    began = sum(event.what == "began" for event in run.events)
+    say(
+        "soak",
+        calls=began,
+        peak=run.peak(),
+        refused=refused,
+        kills=len(run.kills),
+        permits_left=left,
+        empty_after_s=after_s,
+    )
+
+
+async def _flush_now_and_then(redis: str, every_s: float) -> None:
+    async with open_store(redis, 2.0, SystemClock()) as store:
+        while True:
+            await asyncio.sleep(every_s)
+            await store.command("FLUSHALL")
+
+
+async def _left_behind(redis: str) -> tuple[int, float]:
+    """How many permits are held once everybody has gone, and how long it took to notice the dead."""
+    clock, rules = SystemClock(), Rules(concurrency=64)
+    keys, began = Keys("bench").of(rules.pool("deepseek-flash")), clock.monotonic()
+    async with (
+        open_store(redis, 2.0, clock) as store,
+        open_limiter(rules, published_prices(), clock, CollectorRegistry(), (store, "bench")),
+    ):
+        while (left := await store.command("HLEN", keys[7])) and clock.monotonic() < began + 30:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    return left, clock.monotonic() - began
+
+
 async def uncontended(args: argparse.Namespace) -> None:
     """One caller alone: what a permit costs."""
     load = {"callers": [{"tenant": "acme", "count": 1, "pause_s": 0.005}], "seconds": (0.001, 0.002)}
@@ -369,7 +422,9 @@ async def uncontended(args: argparse.Namespace) -> None:
     say("idle", scripts_in_20_s=sum(one["scripts"] for one in idle.reports))
 
 
-SCENARIOS = {one.__name__: one for one in (concurrency, uneven, kills, rates, hidden, fairness, uncontended)}
+SCENARIOS = {
+    one.__name__: one for one in (concurrency, uneven, kills, rates, hidden, fairness, uncontended, soak)
+}
 
 
 async def main() -> None:

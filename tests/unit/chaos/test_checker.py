@@ -6,7 +6,6 @@ from chaos import checker
 from chaos.events import Event
 from chaos.report import Report, Residue, lines
 
-
 TEXTS = ("on", "e")
 
 

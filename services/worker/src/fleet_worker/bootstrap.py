@@ -45,7 +45,7 @@ from fleet_worker.settings import WorkerSettings
 from fleet_worker.sharing import open_sharing
 from fleet_worker.standing_still import stand_still
 from fleet_worker.upstream_health.observing import HealthObserver
-from fleet_worker.upstream_parts import open_upstream
+from fleet_worker.upstream_parts import open_upstream, watch_balance
 
 CONNECT_TIMEOUT_S = 20.0
 LAST_COPIES_S = 10.0
@@ -165,6 +165,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
         await door.open()
     await parts.enter_async_context(owned(tenant_queues.run(door, intake.take), get_log("door")))
+    await parts.enter_async_context(owned(watch_balance(settings, limiter, clock), get_log("balance")))
     standing = stand_still(door, upstream.standstill, clock, random.Random())
     await parts.enter_async_context(owned(standing, get_log("upstream")))
     if sharing.shared is not None:

@@ -103,6 +103,16 @@ class WorkerSettings(ServiceSettings):
         ge=1,
         description="Requests of one tenant and model that wait for a permit in one worker; more are parked",
     )
+    balance_poll_s: float = Field(
+        default=0,
+        ge=0,
+        description="Seconds between two looks of one worker at the account's balance; 0 never looks",
+    )
+    balance_low: float = Field(
+        default=5,
+        gt=0,
+        description="US dollars on the account below which limits are lowered and an error is logged",
+    )
     prices_file: str = Field(
         default="", description="A price list of your own, as JSON; DeepSeek's published one where empty"
     )

@@ -5,9 +5,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from fleet_chassis.clock import Clock
+from fleet_chassis.logging import get_log
 from fleet_chassis.settings import SettingsError
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.deepseek.probe import probing
+from fleet_worker.limiter import FleetLimiter
 from fleet_worker.settings import WorkerSettings
 from fleet_worker.shared_store import SharedStore
 from fleet_worker.upstream_health import Account, Guard, HealthPolicy, MemoryHealth, StoreHealth
@@ -49,6 +51,17 @@ async def open_upstream(
         finally:
             await guard.aclose()
             await deepseek.aclose()
+
+
+async def watch_balance(settings: WorkerSettings, limiter: FleetLimiter, clock: Clock) -> None:
+    """Look at the account's balance now and then, until cancelled; returns at once where that is off."""
+    if not settings.balance_poll_s:
+        return
+    endpoints = Endpoints(settings.deepseek_base_url, settings.deepseek_beta_url)
+    key = settings.deepseek_api_key.get_secret_value()
+    async with probing(endpoints, key, clock, LOOK_TIMEOUT_S) as probe:
+        watch = limiter.balance_watch(probe, settings.balance_low, get_log("balance"))
+        await watch.run(settings.balance_poll_s, clock)
 
 
 def _health(

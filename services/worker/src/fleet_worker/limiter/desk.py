@@ -1,7 +1,7 @@
 """What this worker has of a limiter's permits: held, waited for, to be given back; stated again and again."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -83,6 +83,12 @@ class Desk:
         pool.held.pop(ask.id, None)
         pool.spared.discard(ask.id)
         self._own(self._leave(ask))
+
+    async def teach(self, expected: Callable[[str], int]) -> None:
+        """Lower the limit of every pool that this worker knows to what `expected` says of it."""
+        for name in list(self._pools):
+            with suppress(StoreUnavailableError):
+                self._look_later(name, await self._asked(self._book.teach(name, expected(name))))
 
     # ---------------------------------------------------------------- what the book tells
     def granted(self, ask_id: str) -> None:

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from itertools import count
 
 from fleet_chassis.clock import Clock
+from fleet_chassis.logging import Log
 from fleet_chassis.store import StoreUnavailableError
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import Completion, CompletionError
 from fleet_worker.deadline import Deadline
+from fleet_worker.limiter.balance import AsksBalance, BalanceWatch
 from fleet_worker.limiter.crowding import Crowding
 from fleet_worker.limiter.desk import Desk
 from fleet_worker.limiter.estimating import Estimator
@@ -130,6 +132,17 @@ class FleetLimiter:
         if told:
             self._observer.taught(ask.pool, told)
         self.desk.release(ask, settlement)
+
+    def balance_watch(self, provider: AsksBalance, low: float, log: Log) -> BalanceWatch:
+        """Lowers these limits as the account's money runs out; `low` in US dollars."""
+        return BalanceWatch(
+            provider,
+            self.desk,
+            lambda pool: self._rules.limits_of(pool).concurrency,
+            low,
+            self._observer.balance,
+            log,
+        )
 
     async def _stand_in_line(self, wish: Wish) -> None:
         async with self._crowding.place(wish.ask):

@@ -89,6 +89,12 @@ class MemoryBook:
             self._settle_tokens(ask, -ask.tokens, known[1])
         return Said(self._dispatch(ask.pool))
 
+    async def teach(self, pool: str, expected: int) -> Said:
+        """Lower the limit before the provider refuses."""
+        most, now = self._limits(pool).concurrency, self._clock.now_ms()
+        self._pool(pool).learned.warned(expected, most, now)
+        return Said(self._dispatch(pool))
+
     async def look(self, pool: str) -> Said:
         """Grant what time has made free."""
         return Said(self._dispatch(pool))

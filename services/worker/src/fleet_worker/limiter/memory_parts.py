@@ -70,6 +70,11 @@ class Learned:
         if self.oks >= self.patience or now - (self.cut or 0) >= self.patience * QUIET_MS:
             self.known, self.still, self.grown, self.oks = int(limit) + 1, False, now, 0
 
+    def warned(self, expected: int, most: int, now: float) -> None:
+        """The provider is expected to let no more than `expected` calls run."""
+        if expected < self.limit(most):
+            self.known, self.still, self.oks, self.cut = max(1, expected), True, 0, now
+
     def refused(self, since: float, in_flight: int, most: int, told: int, now: float) -> None:
         """A call was refused for too many at once; `told` is the limit it named, or 0."""
         ours, limit = in_flight + 1, self.limit(most)

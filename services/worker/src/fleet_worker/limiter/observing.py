@@ -39,6 +39,9 @@ class LimiterObserver:
         self._refused = Counter("fleet_budget_refusals", "Requests over a tenant's budget", registry=registry)
         self._postponed = Counter("fleet_permits_postponed", "Waits too long to be held", registry=registry)
         self._spent = Counter("fleet_spent_dollars", "Cost of the answers", ["model"], registry=registry)
+        self._balance = Gauge(
+            "fleet_balance_dollars", "Left on the account when last asked", registry=registry
+        )
         self._away = Gauge("fleet_limiter_store_away", "1 while the store does not answer", registry=registry)
 
     def beaten(self, pool: str, beaten: Beaten) -> None:
@@ -65,6 +68,10 @@ class LimiterObserver:
     def too_dear(self) -> None:
         """A request was refused for its tenant's budget."""
         self._refused.inc()
+
+    def balance(self, dollars: float) -> None:
+        """What is left on the account."""
+        self._balance.set(dollars)
 
     def postponed(self) -> None:
         """A request was put aside instead of held in line."""

@@ -82,7 +82,9 @@ class StoreBook:
         self._clock = clock
         self._operators = Operators(store, self._keys, hear)
         self._confirmed_run: bytes | None = None
-        self._scripts = {name: _script(name) for name in ("acquire", "release", "leave", "look", "beat")}
+        self._scripts = {
+            name: _script(name) for name in ("acquire", "release", "leave", "look", "beat", "teach")
+        }
 
     async def open(self, listener: Listener) -> None:
         """Listen on this worker's own channel and on the one for all."""
@@ -147,6 +149,11 @@ class StoreBook:
     async def leave(self, ask: Ask) -> Said:
         """Wait no more."""
         _, said, _ = await self._ask("leave", ask.pool, [ask.id])
+        return Said(**said)
+
+    async def teach(self, pool: str, expected: int) -> Said:
+        """Lower the limit before the provider refuses."""
+        _, said, _ = await self._ask("teach", pool, [expected])
         return Said(**said)
 
     async def look(self, pool: str) -> Said:

@@ -180,6 +180,10 @@ class Book(Protocol):
         """Wait no more, or decline what was granted too late."""
         ...
 
+    async def teach(self, pool: str, expected: int) -> Said:
+        """Lower a pool's limit to what the provider is expected to let run; it is tried again later."""
+        ...
+
     async def look(self, pool: str) -> Said:
         """Grant what time has made free."""
         ...

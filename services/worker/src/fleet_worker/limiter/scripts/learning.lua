@@ -56,6 +56,12 @@ local function learn_from_refusal(since, told)
   end
   if told > 0 then call('HSET', STATE, 'told', told) end
 end
+-- What is known before any refusal: as a refusal, but one that says nothing about the last probe.
+local function learn_from_warning(expected)
+  if expected < min(learned_limit(), CONCURRENCY) then
+    call('HSET', STATE, 'learned', exact(max(1, expected)), 'still', 1, 'oks', 0, 'cut', now)
+  end
+end
 local function cool_down(ms)
   if ms > 0 then
     call('HSET', STATE, 'cool', exact(max(number(call('HGET', STATE, 'cool')) or 0, now + ms)))
