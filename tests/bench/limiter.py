@@ -300,7 +300,7 @@ async def hidden(args: argparse.Namespace) -> None:
     step = max(20.0, args.seconds / 3)
     run = await play(
         args,
-        rules={"concurrency": 100},
+        rules={"concurrency": 100, "start": 32},
         provider=40,
         for_s=3 * step + 10,
         callers=[{"tenant": "acme", "count": 16}],

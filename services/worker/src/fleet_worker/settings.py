@@ -83,7 +83,7 @@ class WorkerSettings(ServiceSettings):
         description="Tokens a minute for each model, input and output; no limit where unset",
     )
     limit_start: int = Field(
-        default=32,
+        default=200,
         ge=1,
         description="Calls at once that a model begins with, until answers show that more are let in",
     )

@@ -18,7 +18,7 @@ class PoolLimits:
 PUBLISHED_CONCURRENCY = {"deepseek-v4-pro": 500}
 """Calls at once for each account. Source: https://api-docs.deepseek.com/quick_start/rate_limit"""
 PUBLISHED_DEFAULT = 2500
-START = 32
+START = 200
 BEAT_S = 2.0
 
 
