@@ -1,6 +1,7 @@
 import asyncio
 import json
 import random
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from fleet_worker.completion import CompletionError, Delta
 from fleet_worker.composing import compose_failure
 from fleet_worker.deadline import Deadline
 from fleet_worker.handler import Handler
-from fleet_worker.hold import DeliveryLease
+from fleet_worker.hold import DeliveryLease, Hold
+from fleet_worker.ledger.fleet_ledger import FleetLedger
+from fleet_worker.ledger.holds import cancelled
 from fleet_worker.limiter import in_memory
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
@@ -57,6 +60,10 @@ class House:
             clock=self.clock,
             longest_s=600,
         )
+
+    def use(self, ledger: FleetLedger) -> None:
+        attempting = replace(self.handler.attempting, ledger=ledger)
+        self.handler = replace(self.handler, ledger=ledger, attempting=attempting)
 
     async def handle(self, request: Request) -> Outcome:
         return await self.handler.handle(request, DeliveryLease())
@@ -217,6 +224,24 @@ async def test_a_cancelled_request_can_be_taken_again():
         await task
     assert await house.handle(a_request()) is Outcome.DONE
     assert house.replies.lines[-1] == "result"
+
+
+async def test_a_cancel_that_only_the_ledger_tells_of_starts_no_call_and_leaves_nothing_behind():
+    house = House([HI, whole("Hi ")])
+
+    class Forgetful(FleetLedger):
+        """Takes the request in hand just before it is cancelled, and misses the message."""
+
+        async def begin_attempt(self, hold: Hold) -> int:
+            hold.stop(cancelled())
+            return await super().begin_attempt(hold)
+
+    ledger = house.handler.ledger
+    assert isinstance(ledger, FleetLedger)
+    forgetful = Forgetful(**{one.name: getattr(ledger, one.name) for one in fields(ledger)})
+    house.use(forgetful)
+    assert await house.handle(a_request()) is Outcome.DONE
+    assert (house.replies.lines, house.completions.calls) == (["cancelled"], 0)
 
 
 async def test_calls_of_one_model_wait_for_a_permit_in_order():

@@ -1,8 +1,6 @@
 import asyncio
 from dataclasses import dataclass, field
 
-import pytest
-
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.door.intake import MAX_ACQUISITIONS, Intake
 from fleet_worker.door.supervisor import Supervisor
@@ -71,11 +69,10 @@ async def test_a_bug_buries_the_delivery_instead_of_leaving_it_stuck():
     assert "CANARY" not in yard.replies.refusals[0].message
 
 
-async def test_a_cancelled_delivery_is_neither_buried_nor_told():
+async def test_a_cancelled_delivery_is_handed_back_and_neither_buried_nor_told():
     yard = Graveyard()
     intake = an_intake(Handles(asyncio.CancelledError()), yard)
-    with pytest.raises(asyncio.CancelledError):
-        await intake.take(a_delivery())
+    assert await intake.take(a_delivery()) is Outcome.HAND_BACK
     assert (yard.codes, yard.replies.refusals) == ([], [])
 
 

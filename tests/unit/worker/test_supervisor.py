@@ -69,14 +69,25 @@ async def test_a_drain_hands_back_what_has_not_started_and_finishes_what_runs():
     assert (running.ended, waiting.ended) == ("done", "")
 
 
-async def test_a_drain_cancels_what_does_not_end_in_time():
+async def test_a_drain_cancels_what_does_not_end_in_time_and_hands_it_back():
     supervisor, work = Supervisor(1), Work()
     one = asyncio.create_task(supervisor.run(work))
     await work.started.wait()
     await supervisor.drain(grace_s=0)
-    with pytest.raises(asyncio.CancelledError):
-        await one
+    assert await one is Outcome.HAND_BACK
     assert (work.ended, supervisor.running) == ("cancelled", 0)
+
+
+async def test_work_that_a_library_cuts_off_is_handed_back_instead_of_leaving_its_delivery_stuck():
+    closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    closing.set_exception(asyncio.CancelledError())  # as the broker's library does to who waits for a confirm
+
+    async def publish(delivery: DeliveryLease) -> Outcome:
+        del delivery
+        await closing
+        return Outcome.DONE
+
+    assert await Supervisor(1).run(publish) is Outcome.HAND_BACK
 
 
 async def test_nothing_starts_after_a_drain_began():

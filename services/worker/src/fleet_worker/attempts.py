@@ -100,14 +100,15 @@ class Attempts:
         """Start the next call, and tell the reader what it has to know.
 
         Raises:
-            LostError: it must not start.
+            LostError, CompletionError: it must not start.
         """
         self._pieces = 0
-        self.observer.attempted()
         if self._goes_on:
             self._continuations += 1
+            self.observer.attempted()
             return
         number = await self.ledger.begin_attempt(self.hold)
+        self.observer.attempted()
         self._sent_at_ms = self.clock.now_ms()
         if self.hold.void is not None:
             self.stream.restart(number, self.hold.void)

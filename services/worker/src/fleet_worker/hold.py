@@ -83,11 +83,24 @@ class Hold:
         self.deliveries = [*(one for one in self.deliveries if one.held and one is not delivery), delivery]
 
     def stop(self, reason: Exception) -> None:
-        """End the work that goes on under `working`, which raises `reason`; later ones end at their start."""
+        """End the work that goes on under `working`, which raises `reason`; later ones end at their start.
+
+        Work that learns of it itself goes on until it asks with `check`: a cancel that a task gives itself
+        would wait for its next pause, and that may come after `working`, where nobody expects it.
+        """
         if self._stopped is None:
             self._stopped = reason
-            if self._working is not None:
+            if self._working is not None and self._working is not asyncio.current_task():
                 self._working.cancel()
+
+    def check(self) -> None:
+        """Go on, unless it was stopped.
+
+        Raises:
+            Exception: the reason that `stop` was given.
+        """
+        if self._stopped is not None:
+            raise self._stopped
 
     @contextmanager
     def working(self) -> Generator[None]:
@@ -96,8 +109,7 @@ class Hold:
         Raises:
             Exception: the reason that `stop` was given.
         """
-        if self._stopped is not None:
-            raise self._stopped
+        self.check()
         task = self._working = asyncio.current_task()
         cancels = task.cancelling() if task else 0
         try:

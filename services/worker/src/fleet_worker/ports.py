@@ -139,6 +139,7 @@ class Ledger(Protocol):
 
         Raises:
             LostError: the request is in other hands, or the ledger can't be asked: the call must not start.
+            CompletionError: nobody wants it any more: neither.
         """
         ...
 

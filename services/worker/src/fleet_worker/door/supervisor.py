@@ -33,7 +33,7 @@ class Supervisor:
 
         After `patience_s` seconds it is done without room: nobody wants its answer any more, so all that is
         left is to say so. The work is told by its delivery's lease when whoever called this is cancelled: the
-        channel is gone.
+        channel is gone. Work that was cut off before its end is handed back.
         """
         has_slot = await self._wait_for_slot(patience_s)
         if self._draining:
@@ -45,6 +45,12 @@ class Supervisor:
         task.add_done_callback(lambda ended: self._forget(ended, has_slot=has_slot))
         try:
             return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled() and not _is_cancelled():
+                # The work alone was cut off, by a drain or by a library: left alone, the delivery would be
+                # stuck with this worker for as long as its channel lives.
+                return Outcome.HAND_BACK
+            raise
         finally:
             delivery.lost()
 
@@ -80,3 +86,9 @@ class Supervisor:
         if not task.cancelled():
             # Where the waiting handler is gone nobody else would look at an error; the loop would complain.
             task.exception()
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancels the task that asks."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -56,6 +56,7 @@ class FleetLedger:
             raise LostError("the store is away: no call may start") from error
         if standing in {Standing.LOST, Standing.ENDED}:
             raise LostError("the request is in other hands")
+        hold.check()
         return number
 
     async def commit(self, hold: Hold, terminal: Terminal, deadline: Deadline) -> Terminal:
