@@ -66,6 +66,22 @@ async def test_a_full_store_closes_the_door_until_it_has_room(fleet_vhost: str, 
         await until_ready(house)
 
 
+async def test_a_store_without_the_replicas_that_it_needs_fails_no_request(
+    fleet_vhost: str, own_store: Store
+):
+    async with (
+        a_house(fleet_vhost, REDIS_URL=own_store.url) as house,
+        open_store(own_store.url, 5, SystemClock()) as operator,
+    ):
+        assert await answered(house) == "result"
+        await operator.command("CONFIG", "SET", "min-replicas-to-write", 1)
+        await house.caller.ask(BODY)
+        await until_away(house)
+        await house.caller.silence(1)
+        await operator.command("CONFIG", "SET", "min-replicas-to-write", 0)
+        assert (await house.caller.until_end(PATIENCE_S))[-1]["kind"] == "result"
+
+
 async def test_a_slow_store_makes_a_worker_slow_and_nothing_more(fleet_vhost: str, own_store: Store):
     async with (
         a_proxy_before(own_store.url) as proxy,

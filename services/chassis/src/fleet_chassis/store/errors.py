@@ -2,7 +2,7 @@
 
 
 class StoreUnavailableError(Exception):
-    """The store did not answer in time, is gone, starting, full or read-only.
+    """The store did not answer in time, is gone, starting, full or read-only, or can't save or replicate.
 
     What was asked may have happened. Ask again with the same arguments: every script is written so
     that a repetition changes nothing.

@@ -31,6 +31,10 @@ _LOST = (*_UNAVAILABLE, RuntimeError)
 """uvloop says RuntimeError of a write to a connection that was just reset, and redis-py passes it on."""
 
 
+_REFUSES_WRITES = re.compile(r"(^|-)(MISCONF|NOREPLICAS|OOM|READONLY|MASTERDOWN|TRYAGAIN|BUSY)\b")
+"""Answers of a store that takes no writes for now: its disk or its replicas are missing, or a script runs too
+long. Redis before 7 hides them in the middle of a script's error.
+"""
 _RUN_ID = re.compile(rb"run_id:(\w+)")
 LISTENING_PROBE_S = 5
 """How often a silent subscription is asked whether it still stands."""
@@ -109,6 +113,8 @@ class RedisStore:
         except _UNAVAILABLE as error:
             raise _unavailable(error) from error
         except redis_errors.ResponseError as error:
+            if _REFUSES_WRITES.search(str(error)):
+                raise _unavailable(error) from error
             raise StoreScriptError(f"the store refused {command[0]}: {error}") from error
 
     async def _send(self, commands: Sequence[Command]) -> Sequence[Any]:
