@@ -64,7 +64,8 @@ class Desk:
     def leave(self, wish: Wish) -> None:
         """Wait no more."""
         self.pool(wish.ask.pool).wishes.pop(wish.ask.id, None)
-        self._own(self._leave(wish.ask))
+        # It may have been granted while the one who waited was already being cancelled.
+        self.give_back(wish.ask)
 
     def release(self, ask: Ask, settlement: Settlement) -> None:
         """Give a permit back; returns at once, and the book is told until it has heard."""
