@@ -2,13 +2,18 @@ import asyncio
 from dataclasses import dataclass, field
 
 from fleet_contracts.codes import ErrorCode
+from fleet_worker.deadline import Deadline
 from fleet_worker.door.intake import MAX_ACQUISITIONS, Intake
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
+from fleet_worker.ports import Granted
 from fleet_worker.request import Request
+from fleet_worker.terminal import Terminal
 from harness.graveyard import Graveyard
 from harness.requests import a_delivery
+
+ANSWER = Terminal("result", "c-1:final", 1, b"{}")
 
 
 @dataclass
@@ -64,9 +69,36 @@ async def test_a_bug_buries_the_delivery_instead_of_leaving_it_stuck():
     yard = Graveyard()
     intake = an_intake(Handles(ZeroDivisionError("CANARY")), yard)
     assert await intake.take(a_delivery()) is Outcome.DONE
+    assert (yard.codes, yard.replies.lines, yard.replies.refusals) == (["internal"], ["internal"], [])
+    assert b"CANARY" not in yard.replies.terminals[0].body
+
+
+async def test_a_bug_after_the_answer_was_stored_sends_the_answer_and_no_failure():
+    yard = Graveyard()
+
+    class Breaks(Handles):
+        """Stores the answer, and breaks before it is published."""
+
+        async def handle(self, request: Request, delivery: DeliveryLease) -> Outcome:
+            claim = await yard.ledger.claim(request, delivery)
+            assert isinstance(claim, Granted)
+            await yard.ledger.commit(claim.hold, ANSWER, Deadline(yard.clock.monotonic()))
+            raise ZeroDivisionError
+
+    assert await an_intake(Breaks(), yard).take(a_delivery()) is Outcome.DONE
+    assert (yard.replies.terminals, yard.codes, yard.replies.refusals) == ([ANSWER], [], [])
+
+
+async def test_a_bug_that_also_keeps_the_failure_from_being_stored_buries_the_delivery():
+    yard = Graveyard()
+
+    async def breaks(*_: object) -> None:
+        raise ZeroDivisionError
+
+    yard.replies.finish = breaks
+    assert await an_intake(Handles(ZeroDivisionError()), yard).take(a_delivery()) is Outcome.DONE
     assert yard.codes == ["internal"]
     assert yard.replies.refusals[0].reply_to == "deepseek.reply.acme.1"
-    assert "CANARY" not in yard.replies.refusals[0].message
 
 
 async def test_a_cancelled_delivery_is_handed_back_and_neither_buried_nor_told():

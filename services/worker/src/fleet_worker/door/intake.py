@@ -71,7 +71,10 @@ class Intake:
             bound(correlation_id=request.correlation_id, tenant=request.tenant),
             self.observer.in_flight.track_inprogress(),
         ):
-            outcome = await self.handler.handle(request, lease)
+            try:
+                outcome = await self.handler.handle(request, lease)
+            except Exception as bug:  # noqa: BLE001 - it is a request, so it ends as one: as the ledger knows
+                return await self.burying.end(delivery, request, self.observer.broke(bug))
             if outcome is Outcome.BURY:
                 return await self.burying.quarantine(delivery, request)
             return outcome
