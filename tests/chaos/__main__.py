@@ -8,9 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from chaos.broken_steps import Step
 from chaos.plan import Plan
 from chaos.report import lines
-from chaos.run import run
+from chaos.run import run, try_out
 
 COUNTS = {
     "broker_restarts": "clean restarts of the broker",
@@ -34,10 +35,14 @@ def main() -> int:
     """0 if every promise was kept."""
     for talkative in ("aio_pika", "aiormq", "asyncio"):  # they tell of every lost connection
         logging.getLogger(talkative).setLevel(logging.CRITICAL)
-    plan = Plan(**vars(_parser().parse_args()))
+    given = vars(_parser().parse_args())
+    step = given.pop("step")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEEK_")}  # noqa: TID251 - the edge
     folder = Path(tempfile.mkdtemp(prefix="deepseek-fleet-chaos-"))
-    report, told = asyncio.run(run(plan, environ, folder, print))
+    if step:
+        report, told = asyncio.run(try_out(Step(step), environ, folder, print)), [f"on purpose: {step}"]
+    else:
+        report, told = asyncio.run(run(Plan(**given), environ, folder, print))
     sys.stdout.write("\n".join(lines(report, told)) + "\n")
     return 1 if report.violations else 0
 
@@ -61,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(_flag(name), type=int, default=getattr(Plan, name), help=meaning)
     for name, meaning in SHARES.items():
         parser.add_argument(_flag(name), type=float, default=getattr(Plan, name), help=meaning)
+    parser.add_argument(
+        "--break",
+        dest="step",
+        choices=[step.value for step in Step],
+        help="break this step of the protocol in one worker, and show with one request that it is found out",
+    )
     parser.add_argument("--seed", type=int, default=Plan.seed, help="where chance starts")
     return parser
 

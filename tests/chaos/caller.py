@@ -37,6 +37,8 @@ class Caller:
         self._bodies: dict[str, dict[str, Any]] = {}
         self._open: set[str] = set()
         self._news = asyncio.Event()
+        self.ends = 0
+        """Terminal replies so far, repeated ones among them."""
 
     @property
     def waiting(self) -> int:
@@ -79,6 +81,7 @@ class Caller:
         request = message.correlation_id or ""
         self._note(body["kind"], request, **self._facts(request, body, message.body))
         if body["kind"] in TERMINAL:
+            self.ends += 1
             self._open.discard(request)
             self._news.set()
         await message.ack()

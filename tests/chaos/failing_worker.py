@@ -1,7 +1,8 @@
 """A worker that is killed between two steps of the protocol, at the first request that comes so far.
 
-Used as a program, with a worker's own environment and two variables more: `CHAOS_POINT` is where, and
-`CHAOS_MARK` a file that the first worker to come there makes, so that only one dies.
+Used as a program, with a worker's own environment and some variables more: `CHAOS_POINT` is where, and
+`CHAOS_MARK` a file that the first worker to come there makes, so that only one dies. `CHAOS_SIGNAL` is what
+it gets there (SIGKILL where unset), `CHAOS_BREAK` a step of the protocol that it does wrong (else none).
 """
 
 import os
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from chaos.broken_steps import broken
 from fleet_chassis.settings import read_settings
 from fleet_worker import bootstrap
 from fleet_worker.completion import Completion, Delta, Emit
@@ -24,7 +26,17 @@ from fleet_worker.postponing import Upstream
 from fleet_worker.request import Request
 from fleet_worker.settings import WorkerSettings
 
-POINTS = ("delivered", "claimed", "permitted", "begun", "streaming", "answered", "committed", "published")
+POINTS = (
+    "delivered",
+    "claimed",
+    "permitted",
+    "begun",
+    "streaming",
+    "answered",
+    "earned",
+    "committed",
+    "published",
+)
 SOME_DELTAS = 3
 
 Pass = Callable[[str], None]
@@ -116,7 +128,7 @@ def mortal(handler: Handler, passed: Pass) -> Handler:
         passed,
         claim=("delivered", "claimed"),
         begin_attempt=("permitted", "begun"),
-        commit=(None, "committed"),
+        commit=("earned", "committed"),
     )
     attempting = replace(
         handler.attempting, ledger=ledger, upstream=MortalUpstream(handler.attempting.upstream, passed)
@@ -129,8 +141,8 @@ def mortal(handler: Handler, passed: Pass) -> Handler:
     )
 
 
-def die_at(point: str, mark: Path) -> Pass:
-    """Kill -9 this process at `point`, if no other process did so before."""
+def die_at(point: str, mark: Path, number: signal.Signals = signal.SIGKILL) -> Pass:
+    """Send this process a signal at `point`, if no other process got one before."""
 
     def passed(here: str) -> None:
         if here == point:
@@ -138,17 +150,20 @@ def die_at(point: str, mark: Path) -> Pass:
                 mark.touch(exist_ok=False)
             except FileExistsError:
                 return
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
 
     return passed
 
 
 def main() -> None:
     """Run the worker."""
-    passed = die_at(os.environ["CHAOS_POINT"], Path(os.environ["CHAOS_MARK"]))  # noqa: TID251 - the edge
+    environ = os.environ  # noqa: TID251 - the edge
+    number = signal.Signals[environ.get("CHAOS_SIGNAL", "SIGKILL")]
+    passed = die_at(environ["CHAOS_POINT"], Path(environ["CHAOS_MARK"]), number)
+    make = broken(environ.get("CHAOS_BREAK", ""))
 
     def build(**parts: Any) -> Handler:
-        return mortal(Handler(**parts), passed)
+        return mortal(make(**parts), passed)
 
     bootstrap.Handler = build  # pyright: ignore[reportPrivateImportUsage] - no seam is needed else
     run(read_settings(WorkerSettings))

@@ -23,7 +23,8 @@ class Outbox:
 
     async def publish(self, exchange: str, key: str, message: aio_pika.Message, *, mandatory: bool) -> None:
         """Publish, again and again: asking twice is what callers do, and it must cost nothing."""
-        while not await self._confirmed(exchange, key, message, mandatory=mandatory):
+        # A broker tells nobody that it is back.
+        while not await self._confirmed(exchange, key, message, mandatory=mandatory):  # noqa: ASYNC110
             await asyncio.sleep(PAUSE_S)
 
     def use(self, channel: AbstractChannel) -> None:

@@ -81,17 +81,22 @@ class Report:
 def lines(report: Report, told: list[str]) -> list[str]:
     """What is printed at the end."""
     broken = {name: told.count(name) for name in dict.fromkeys(told)}
+    troubles = ", ".join(f"{name} x{times}" for name, times in broken.items())
     reasons = ", ".join(f"{reason} {times}" for reason, times in sorted(report.restarted.items()))
-    return [
-        "broken: " + (", ".join(f"{name} x{times}" for name, times in broken.items()) or "nothing"),
-        f"requests {report.requests}: {report.results} results, {report.cancelled} cancelled, failures "
-        f"{dict(report.failures) or 0} ({report.failure_share:.2%}), recovered {report.recovered}",
+    failures = f"failures {dict(report.failures) or 0} ({report.failure_share:.2%})"
+    ends = f"{report.results} results, {report.cancelled} cancelled, {failures}"
+    promises = (
         f"lost {len(report.lost)}, answered twice {len(report.duplicated)}, "
         f"unexpected {len(report.unexpected)}, undetected gaps {len(report.gaps)}, "
-        f"wrong {len(report.wrong)}, glued {len(report.glued)}",
+        f"wrong {len(report.wrong)}, glued {len(report.glued)}"
+    )
+    attempts = f"for each end {report.charged_per_end:.3f}; begun, as the ends say, {report.attempts}"
+    return [
+        f"broken: {troubles or 'nothing'}",
+        f"requests {report.requests}: {ends}, recovered {report.recovered}",
+        promises,
         f"terminal replies sent again {report.repeated}, degraded {report.degraded}",
-        f"charged upstream calls {report.residue.charged}, for each end {report.charged_per_end:.3f}; "
-        f"attempts that the ends tell of {report.attempts}",
+        f"charged upstream calls {report.residue.charged}, {attempts}",
         f"restarted: {reasons or 'none'}; announced after a kill in {_times(report.recovery_s)}",
         "left behind: " + (", ".join(report.residue.left_behind) or "nothing"),
         *(f"VIOLATION {violation}" for violation in report.violations),

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from chaos.asks import a_simulator, cut_answers
+from chaos.broken_steps import Step
 from chaos.caller import Caller, a_chaos_caller
 from chaos.checker import check
 from chaos.crew import Crew, a_crew
@@ -16,6 +17,7 @@ from chaos.events import EventLog, read_events
 from chaos.leftovers import dead_letters, left_behind, queue_counts, store_counts
 from chaos.plan import Plan
 from chaos.report import Report, Residue
+from chaos.trials import trial
 from chaos.troubles import Troubles
 from fleet_chassis.topology import apply
 from fleet_cli.stack.places import cache_dir
@@ -57,6 +59,18 @@ async def run(plan: Plan, environ: Mapping[str, str], folder: Path, say: Say) ->
                 # The caller goes on listening: what comes now would be one reply too many.
                 residue = await _residue(scene)
         return check(read_events(seen), residue), troubles.told
+
+
+async def try_out(step: Step, environ: Mapping[str, str], folder: Path, say: Say) -> Report:
+    """Break one step of the protocol, and say what the checker finds."""
+    where = cache_dir(environ)
+    async with (
+        local_broker(say, environ=environ, cache_dir=where) as broker,
+        local_store(say, environ=environ, cache_dir=where) as store,
+    ):
+        url = await broker.add_vhost(f"chaos-{uuid4().hex[:8]}")
+        await apply(url)
+        return await trial(step, url, store.url, folder, broken=True)
 
 
 async def _ask_while_things_break(plan: Plan, caller: Caller, troubles: Troubles) -> None:

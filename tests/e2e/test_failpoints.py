@@ -22,8 +22,8 @@ BODY: dict[str, Any] = {
     "stream": True,
 }
 PACED = SimulatorConfig(timing=Timing(headers=0.02, first_token=0.02, tokens_per_second=300))
-PAID_TWICE = {"streaming", "answered"}
-"""Where the upstream was called and what it said dies with the worker: the two windows of double billing."""
+PAID_TWICE = {"streaming", "answered", "earned"}
+"""Where the upstream was called and what it said dies with the worker: the window of double billing."""
 
 
 @pytest.mark.parametrize("point", POINTS)

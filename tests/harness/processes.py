@@ -31,10 +31,11 @@ class Fleet:
         self.workers.append(worker)
         return worker
 
-    async def start_failing_worker(self, point: str, mark: Path) -> Child:
+    async def start_failing_worker(self, point: str, mark: Path, **settings: str) -> Child:
         """One that dies at `point` of the protocol, unless the file `mark` says that another one did."""
         environ = {
             **self.environ,
+            **settings,
             "FLEET_WORKER_NAME": f"failing-{len(self.workers) + 1}",
             "CHAOS_POINT": point,
             "CHAOS_MARK": str(mark),

@@ -36,10 +36,14 @@ async def after_resets(redis_url: str, use: Callable[[RedisStore, Reset], Awaita
         await asyncio.to_thread(_run_without_signals, main)
 
 
+async def _without_signals(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    await main(asyncio.Event())
+
+
 def _run_without_signals(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     with pytest.MonkeyPatch.context() as patched:
         # Signals belong to the main thread; everything else is as in a service.
-        patched.setattr("fleet_chassis.service._with_signals", lambda main: main(asyncio.Event()))
+        patched.setattr("fleet_chassis.service._with_signals", _without_signals)
         run_service(main)
 
 

@@ -1,0 +1,76 @@
+"""Workers with one step of the protocol broken on purpose: the checker must find each of them out."""
+
+import asyncio
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+from fleet_chassis.store import Script
+from fleet_worker.deadline import Deadline
+from fleet_worker.door import consumer
+from fleet_worker.handler import Handler
+from fleet_worker.hold import Hold
+from fleet_worker.ledger import store
+from fleet_worker.request import Request
+from fleet_worker.terminal import Terminal
+
+
+class Step(StrEnum):
+    """What is done wrong."""
+
+    PUBLISH_BEFORE_COMMIT = "publish-before-commit"
+    ACK_FIRST = "ack-first"
+    NO_FENCE = "no-fence"
+
+
+class PublishesFirst(Handler):
+    """Tells the caller of an end that the ledger does not know yet."""
+
+    async def _answer(self, request: Request, hold: Hold) -> Terminal:
+        stream = self.replies.open(request)
+        attempts = self.attempting.of(request, hold, stream)
+        deadline = Deadline.of(request, self.clock, self.longest_s)
+        try:
+            terminal = await self._earn_terminal(request, hold, stream, attempts, deadline)
+            await stream.finish(terminal)
+            return await self.ledger.commit(hold, terminal, deadline)
+        finally:
+            await stream.close()
+            await self.ledger.release(hold)
+
+
+def broken(step: str) -> Callable[..., Handler]:
+    """Break `step` in this process, or nothing where it is empty; how its handler is built."""
+    match step:
+        case Step.PUBLISH_BEFORE_COMMIT:
+            return PublishesFirst
+        case Step.ACK_FIRST:
+            _acknowledge_first()
+        case Step.NO_FENCE:
+            _commit_whatever_was_committed()
+        case _:
+            assert not step, f"there is no step {step!r} to break: one of {[each.value for each in Step]}"
+    return Handler
+
+
+def _acknowledge_first() -> None:
+    read_on, acks = consumer.delivery_of, set[asyncio.Task[Any]]()
+
+    def acknowledged(message: Any, queue: str) -> Any:
+        ack = asyncio.create_task(message.ack())
+        acks.add(ack)
+        ack.add_done_callback(acks.discard)
+        return read_on(message, queue)
+
+    async def settled(_message: Any, _outcome: Any) -> None:
+        """It was acknowledged long ago."""
+
+    consumer.delivery_of = acknowledged
+    consumer._settle = settled  # pyright: ignore[reportPrivateUsage] - breaking it is the point
+
+
+def _commit_whatever_was_committed() -> None:
+    whole = store._COMMIT.source  # pyright: ignore[reportPrivateUsage] - breaking it is the point
+    careless = whole.replace("local stands = standing()", "local stands = 'held'")
+    assert careless != whole, "commit.lua no longer asks how its holder stands: break it in another way"
+    store._COMMIT = Script(careless)  # pyright: ignore[reportPrivateUsage]
