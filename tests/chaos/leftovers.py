@@ -21,7 +21,7 @@ COUNT = """
 local call, prefix, cursor = redis.call, ARGV[1], '0'
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local left = {claims = 0, unended = 0, waiting = 0, permits = 0, tickets = 0, owners = 0}
+local left = {claims = 0, unended = 0, waiting = 0, permits = 0, leases = 0, tickets = 0, owners = 0}
 local function record(key)
   if string.sub(key, -5) == ':body' then return end
   local known = call('HMGET', key, 'owner', 'digest', 'waiting', 'model')
@@ -32,7 +32,7 @@ end
 local function pool(key)
   local part = string.match(key, ':([a-z]+)$')
   if part == 'held' then left.permits = left.permits + call('HLEN', key)
-  elseif part == 'leases' then left.permits = math.max(left.permits, call('ZCARD', key))
+  elseif part == 'leases' then left.leases = left.leases + call('ZCARD', key)
   elseif part == 'tickets' then left.tickets = left.tickets + call('HLEN', key)
   elseif part == 'members' then
     for _, worker in ipairs(call('ZRANGE', key, 0, -1)) do
@@ -49,7 +49,7 @@ repeat
     elseif string.find(key, prefix .. ':{limits}:pool:', 1, true) == 1 then pool(key) end
   end
 until cursor == '0'
-return {left.claims, left.unended, left.waiting, left.permits, left.tickets, left.owners}
+return {left.claims, left.unended, left.waiting, math.max(left.permits, left.leases), left.tickets, left.owners}
 """
 NAMES = (
     "claims that are held",
