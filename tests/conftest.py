@@ -11,6 +11,7 @@ from hypothesis import settings
 from fleet_chassis.topology import apply
 from fleet_cli.stack.store.store import Store
 from harness.broker import SharedBroker, shared_broker
+from harness.rabbitmq import chosen_generation
 from harness.store import SharedStore, Stores, a_store, chosen_product, shared_stores, skipping_without
 
 OF_THE_USER = ("AMQP_", "DEEPSEEK_", "REDIS_")
@@ -45,7 +46,7 @@ def private_environ() -> Mapping[str, str]:
 @pytest.fixture(scope="session")
 def broker(private_environ: Mapping[str, str]) -> Iterator[SharedBroker]:
     """One private RabbitMQ for the whole run. A test that stops it starts it again before it ends."""
-    with shared_broker(private_environ) as running:
+    with shared_broker(private_environ, chosen_generation(private_environ)) as running:
         yield running
 
 

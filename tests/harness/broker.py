@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from fleet_cli.stack.places import cache_dir
 from fleet_cli.stack.rabbitmq.broker import Broker
-from fleet_cli.stack.rabbitmq.sources import local_broker
+from harness.rabbitmq import a_broker
 
 T = TypeVar("T")
 
@@ -83,9 +82,10 @@ class SharedBroker:
 
 
 @contextmanager
-def shared_broker(environ: Mapping[str, str]) -> Generator[SharedBroker]:
+def shared_broker(environ: Mapping[str, str], generation: str = "") -> Generator[SharedBroker]:
     """A broker on a thread of its own; without AMQP_URL in `environ`, tests touch no other broker."""
-    with start_blocking_portal() as portal:
-        opened = local_broker(print, environ=environ, cache_dir=cache_dir(environ))
-        with portal.wrap_async_context_manager(opened) as broker:
-            yield SharedBroker(broker, portal)
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(a_broker(environ, generation)) as broker,
+    ):
+        yield SharedBroker(broker, portal)

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from fleet_chassis.topology import apply
-from fleet_contracts.topology import REQUESTS_DEAD
-from fleet_worker.door.intake import MAX_ACQUISITIONS
+from fleet_contracts.topology import DELIVERY_LIMIT, REQUESTS_DEAD
 from harness.caller import a_follower, dead_letters
 from harness.house import a_house
 from harness.waiting import until
@@ -154,14 +153,14 @@ async def test_no_reply_queue_outside_the_callers_own_is_ever_written_to(fleet_v
 async def test_a_request_that_worker_after_worker_took_ends_as_a_crash_loop(fleet_vhost: str):
     # What RabbitMQ 4.3 writes into this header; an older broker passes on what the publisher wrote there.
     async with a_house(fleet_vhost) as house:
-        correlation_id = await house.caller.ask(GOOD, headers={"x-acquired-count": MAX_ACQUISITIONS + 1})
+        correlation_id = await house.caller.ask(GOOD, headers={"x-acquired-count": DELIVERY_LIMIT + 1})
         failure = await house.caller.next()
         async with asyncio.timeout(10):
             while not (records := await dead_letters(house.url)):  # noqa: ASYNC110 - a queue can only be asked
                 await asyncio.sleep(0.1)
         calls = house.simulator.log.events(kind="admitted")
     assert (failure["code"], failure["id"], calls) == ("crash_loop", f"{correlation_id}:final", [])
-    assert [record.headers["fleet-dead-reason"] for record in records] == ["acquired"]
+    assert [record.headers["fleet-dead-reason"] for record in records] == ["delivery_limit"]
 
 
 async def test_bad_messages_and_their_senders_are_counted_and_never_quoted(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet_contracts.topology import DELIVERY_LIMIT
 from fleet_worker.completion import CompletionError
 from fleet_worker.deadline import Deadline
 from fleet_worker.delivery import Delivery, TenantRule
@@ -86,6 +87,13 @@ async def test_a_bad_cancel_ends_as_one_dead_letter_and_no_failure(changes: dict
     assert await yard.cancels.take(a_cancel(**changes)) is Outcome.DONE
     assert yard.codes == ["invalid_request"]
     assert (yard.replies.lines, yard.replies.refusals) == ([], [])
+
+
+@pytest.mark.parametrize(("times", "codes"), [(DELIVERY_LIMIT, []), (DELIVERY_LIMIT + 1, ["crash_loop"])])
+async def test_a_cancel_that_worker_after_worker_gave_back_is_buried(times: int, codes: list[str]):
+    yard = Graveyard()
+    assert await yard.cancels.take(a_cancel(headers={"x-acquired-count": times})) is Outcome.DONE
+    assert yard.codes == codes
 
 
 async def test_without_a_checked_user_a_strict_fleet_cancels_nothing():

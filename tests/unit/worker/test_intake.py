@@ -2,8 +2,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 from fleet_contracts.codes import ErrorCode
+from fleet_contracts.topology import DELIVERY_LIMIT
 from fleet_worker.deadline import Deadline
-from fleet_worker.door.intake import MAX_ACQUISITIONS, Intake
+from fleet_worker.door.intake import Intake
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
@@ -119,13 +120,13 @@ async def test_a_request_that_takes_workers_down_is_kept_among_the_dead_letters(
 async def test_a_delivery_that_worker_after_worker_took_ends_in_one_failure_and_one_dead_letter():
     handler, yard = Handles(), Graveyard()
     intake = an_intake(handler, yard)
-    delivery = a_delivery(headers={"x-acquired-count": MAX_ACQUISITIONS + 1})
+    delivery = a_delivery(headers={"x-acquired-count": DELIVERY_LIMIT + 1})
     assert await intake.take(delivery) is Outcome.DONE
     assert (yard.replies.lines, yard.codes, handler.handled) == (["crash_loop"], ["crash_loop"], [])
-    assert yard.surely.kept[0].headers["fleet-dead-reason"] == "acquired"
+    assert yard.surely.kept[0].headers["fleet-dead-reason"] == "delivery_limit"
 
 
-async def test_as_many_acquisitions_as_are_allowed_are_no_reason_to_give_up():
+async def test_as_many_deliveries_as_are_allowed_are_no_reason_to_give_up():
     handler, yard = Handles(), Graveyard()
-    await an_intake(handler, yard).take(a_delivery(headers={"x-acquired-count": MAX_ACQUISITIONS}))
+    await an_intake(handler, yard).take(a_delivery(headers={"x-acquired-count": DELIVERY_LIMIT}))
     assert (len(handler.handled), yard.codes) == (1, [])

@@ -202,6 +202,22 @@ def test_headers_and_delivery_count_are_read():
     assert (request.deliveries, request.queued_ms) == (3, 40)
 
 
+@pytest.mark.parametrize(
+    ("headers", "deliveries"),
+    [
+        ({}, 0),
+        ({"x-delivery-count": 2}, 2),
+        ({"x-acquired-count": 2}, 2),
+        ({"x-acquired-count": 3, "x-delivery-count": 1}, 3),
+    ],
+    ids=["first", "before RabbitMQ 4.3", "given back", "given back twice and once lost with its consumer"],
+)
+def test_a_delivery_that_came_back_counts_whatever_the_broker_counts_it_in(
+    headers: dict[str, int], deliveries: int
+):
+    assert accepted(a_delivery(headers=headers)).deliveries == deliveries
+
+
 def test_a_clock_that_runs_ahead_gives_no_negative_waiting_time():
     assert accepted(a_delivery(published_ms=NOW_MS + 5000)).queued_ms == 0
 

@@ -27,13 +27,12 @@ class Delivery:
 
     @property
     def deliveries(self) -> int:
-        """How often it was handed over before and came back with its consumer's end."""
-        return self._count("x-delivery-count")
+        """How often it was handed over before, whether it was given back or its consumer ended.
 
-    @property
-    def acquisitions(self) -> int:
-        """How often it was handed over before, whatever it came back with; told by RabbitMQ 4.3 and newer."""
-        return self._count("x-acquired-count")
+        From 4.3 on, RabbitMQ leaves what was given back by `basic.nack` out of the first count, and adds a
+        second one that has it (https://www.rabbitmq.com/docs/quorum-queues).
+        """
+        return max(self._count("x-delivery-count"), self._count("x-acquired-count"))
 
     def _count(self, header: str) -> int:
         # Set by the broker on a quorum queue, and absent on the first delivery.

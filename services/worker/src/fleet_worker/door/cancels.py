@@ -6,8 +6,10 @@ from typing import Protocol
 from fleet_chassis.logging import bound
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import CANCEL_TYPE, DEFAULT_TENANT, cancelled_tenant
+from fleet_contracts.topology import DELIVERY_LIMIT
 from fleet_worker.delivery import Delivery, RefusedError, TenantRule
 from fleet_worker.door.burying import Burying
+from fleet_worker.door.deaths import DELIVERED_TOO_OFTEN
 from fleet_worker.door.identity import correlation_id_of, readable, retry_of, tenant_of
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
@@ -37,6 +39,8 @@ class Cancels:
         try:
             key = cancelled_key(delivery, self.rule)
             with bound(tenant=key[0], correlation_id=key[1]):
+                if delivery.deliveries > DELIVERY_LIMIT:
+                    return await self._give_up(delivery)
                 return await self.canceller.cancel(key)
         except RefusedError as refused:
             return await self._bury(delivery, refused.code, refused.message)
@@ -44,12 +48,20 @@ class Cancels:
             error = self.observer.broke(bug)
             return await self._bury(delivery, error.code, error.message)
 
-    async def _bury(self, delivery: Delivery, code: ErrorCode, message: str) -> Outcome:
+    async def _give_up(self, delivery: Delivery) -> Outcome:
+        # As with a request: from RabbitMQ 4.3 on, the broker itself lets a cancel come back for ever.
+        message = "The cancel could not be carried out: publish it again."
+        return await self._bury(delivery, ErrorCode.CRASH_LOOP, message, DELIVERED_TOO_OFTEN)
+
+    async def _bury(
+        self, delivery: Delivery, code: ErrorCode, message: str, reason: str | None = None
+    ) -> Outcome:
         why = Why(
             code=code,
             message=message,
             tenant=_tenant_for_the_record(delivery, self.rule),
             correlation_id=readable(delivery.correlation_id),
+            reason=reason,
         )
         return await self.burying.bury(delivery, why)
 

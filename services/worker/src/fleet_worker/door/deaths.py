@@ -14,6 +14,9 @@ from fleet_worker.delivery import Delivery
 UNTOLD = "untold"
 MAX_NAME_CHARACTERS = 255
 
+DELIVERED_TOO_OFTEN = "delivery_limit"
+"""The broker's word for what came back more often than its queue allows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Death:
@@ -36,7 +39,7 @@ _MEANINGS = {
         ErrorCode.DEADLINE_EXCEEDED,
         "the request waited in its queue longer than its expiration: ask again with more time",
     ),
-    "delivery_limit": (
+    DELIVERED_TOO_OFTEN: (
         ErrorCode.CRASH_LOOP,
         "workers got the request again and again and never ended it: tell the fleet's operators",
     ),

@@ -6,9 +6,11 @@ from typing import Protocol
 from fleet_chassis.clock import Clock
 from fleet_chassis.logging import bound
 from fleet_contracts.codes import ErrorCode
+from fleet_contracts.topology import DELIVERY_LIMIT
 from fleet_worker.completion import CompletionError
 from fleet_worker.delivery import Delivery, RefusedError, TenantRule
 from fleet_worker.door.burying import Burying
+from fleet_worker.door.deaths import DELIVERED_TOO_OFTEN
 from fleet_worker.door.reading import read, refusal_of
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.hold import DeliveryLease
@@ -23,12 +25,6 @@ class Handles(Protocol):
     async def handle(self, request: Request, delivery: DeliveryLease) -> Outcome:
         """What to do with its delivery."""
         ...
-
-
-MAX_ACQUISITIONS = 20
-"""Far more than redeliveries ever need. RabbitMQ 4.3.0 to 4.3.6 gives a delivery that outlives the consumer
-timeout to worker after worker and counts that nowhere else, so its own delivery limit never ends it.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +51,9 @@ class Intake:
         reading = read(delivery, self.rule, self.clock.now_ms())
         if isinstance(reading, Refusal):
             return await self.burying.refuse(delivery, reading)
-        if delivery.acquisitions > MAX_ACQUISITIONS:
+        # Up to RabbitMQ 4.2 the broker itself sees to this. From 4.3 on its limit counts neither what is
+        # given back nor what outlives the consumer timeout: that would go round for ever.
+        if delivery.deliveries > DELIVERY_LIMIT:
             return await self._end(delivery, reading)
         return await self.supervisor.run(
             lambda lease: self._handle(delivery, reading, lease), self._left_s(reading)
@@ -81,9 +79,9 @@ class Intake:
 
     async def _end(self, delivery: Delivery, request: Request) -> Outcome:
         message = (
-            f"workers took the request {delivery.acquisitions} times and never ended it: tell the fleet's "
+            f"workers took the request {delivery.deliveries} times and never ended it: tell the fleet's "
             "operators, and check that the broker's consumer timeout is longer than FLEET_LONGEST_REQUEST_S"
         )
         error = CompletionError(ErrorCode.CRASH_LOOP, message, again=False)
         with bound(correlation_id=request.correlation_id, tenant=request.tenant):
-            return await self.burying.end(delivery, request, error, "acquired")
+            return await self.burying.end(delivery, request, error, DELIVERED_TOO_OFTEN)

@@ -20,7 +20,7 @@ async def installed_broker(
     environ: Mapping[str, str], cache_dir: Path, definitions: Path | None
 ) -> AsyncGenerator[Broker]:
     """A private node of the installed RabbitMQ; raises UnavailableError if there is none."""
-    async with _private_broker(installed(environ), environ, cache_dir, definitions) as broker:
+    async with private_broker(installed(environ), environ, cache_dir, definitions) as broker:
         yield broker
 
 
@@ -30,14 +30,15 @@ async def unpacked_broker(
 ) -> AsyncGenerator[Broker]:
     """A private node of the distribution's own packages, fetched into the cache if they are not there yet."""
     root = await unpacked_packages(RABBITMQ, report, environ=environ, cache_dir=cache_dir)
-    async with _private_broker(unpacked(root), environ, cache_dir, definitions) as broker:
+    async with private_broker(unpacked(root), environ, cache_dir, definitions) as broker:
         yield broker
 
 
 @asynccontextmanager
-async def _private_broker(
+async def private_broker(
     installation: Installation, environ: Mapping[str, str], cache_dir: Path, definitions: Path | None
 ) -> AsyncGenerator[Broker]:
+    """A private node of this installation, below the cache; it loads `definitions` before it serves."""
     path = environ.get("PATH", "/usr/bin:/bin")
     with run_folder(cache_dir / "runs") as folder:
         async with running_node(installation, folder, path=path, definitions=definitions) as (node, ports):
