@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from operator import methodcaller
 from typing import Any
 
 import aio_pika
@@ -86,16 +87,16 @@ async def test_a_request_that_expired_in_its_queue_fails_as_deadline_exceeded(fl
     assert (record.headers["fleet-tenant"], record.reply_to) == ("acme", caller.reply_to)
 
 
-@pytest.mark.parametrize("give_back", [AbstractIncomingMessage.nack, AbstractIncomingMessage.reject])
+@pytest.mark.parametrize("give_back", [methodcaller("nack"), methodcaller("reject", requeue=True)], ids=str)
 async def test_a_request_that_every_worker_gave_back_fails_as_crash_loop(
-    fleet_vhost: str, give_back: Callable[..., Awaitable[None]]
+    fleet_vhost: str, give_back: Callable[[AbstractIncomingMessage], Awaitable[None]]
 ):
     # By nack, as a worker does, the broker itself never ends it from RabbitMQ 4.3 on; the next worker does.
     async with a_caller(fleet_vhost) as caller:
         asked = await caller.ask(CALM)
         queue = await caller.channel.get_queue(REQUESTS)
         for _ in range(DELIVERY_LIMIT + 1):
-            await give_back(await taken_from(queue), requeue=True)
+            await give_back(await taken_from(queue))
         async with a_house(fleet_vhost):
             failure = await caller.next()
             (record,) = await records(fleet_vhost)
