@@ -49,7 +49,8 @@ repeat
     elseif string.find(key, prefix .. ':{limits}:pool:', 1, true) == 1 then pool(key) end
   end
 until cursor == '0'
-return {left.claims, left.unended, left.waiting, math.max(left.permits, left.leases), left.tickets, left.owners}
+left.permits = math.max(left.permits, left.leases)
+return {left.claims, left.unended, left.waiting, left.permits, left.tickets, left.owners}
 """
 NAMES = (
     "claims that are held",
