@@ -93,7 +93,7 @@ async def test_a_bug_after_the_answer_was_stored_sends_the_answer_and_no_failure
 async def test_a_bug_that_also_keeps_the_failure_from_being_stored_buries_the_delivery():
     yard = Graveyard()
 
-    async def breaks(*_: object) -> None:
+    async def breaks(request: object, terminal: object) -> None:
         raise ZeroDivisionError
 
     yard.replies.finish = breaks
