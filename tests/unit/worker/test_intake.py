@@ -94,6 +94,7 @@ async def test_a_bug_that_also_keeps_the_failure_from_being_stored_buries_the_de
     yard = Graveyard()
 
     async def breaks(request: object, terminal: object) -> None:
+        del request, terminal
         raise ZeroDivisionError
 
     yard.replies.finish = breaks
