@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from fleet_chassis.clock import Clock
-from fleet_chassis.store import StoreUnavailableError
+from fleet_chassis.store import StoreScriptError, StoreUnavailableError
 from fleet_worker.limiter.observing import LimiterObserver
 from fleet_worker.limiter.possessions import Possessions, Wish
 from fleet_worker.limiter.rules import BEAT_S
@@ -140,6 +140,10 @@ class Desk:
         except StoreUnavailableError:
             self._is_away(away=True)
             self.use_spare()
+        except StoreScriptError as error:
+            # A right that is lacking may be given yet: whoever stops beating loses what it holds.
+            self._observer.broke(error)
+            self._is_away(away=True)
         else:
             self._is_away(away=False)
 
