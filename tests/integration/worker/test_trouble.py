@@ -69,7 +69,7 @@ async def test_a_drain_finishes_what_runs_and_gives_back_what_has_not_started(fl
     async with a_house(fleet_vhost, SLOW, concurrency=2) as house:
         for number in range(6):
             await house.caller.ask(STREAMED, correlation_id=f"c-{number}")
-        await until(lambda: house.worker.supervisor.running == 2)
+        await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2)
         await house.worker.drain(grace_s=20)
         assert house.worker.readiness.why_not() == "The worker is draining."
         ends: list[dict[str, Any]] = []
@@ -79,10 +79,26 @@ async def test_a_drain_finishes_what_runs_and_gives_back_what_has_not_started(fl
         assert await waiting_in(house.url, REQUESTS) == 4
 
 
+async def test_a_drain_gives_back_at_once_what_waits_for_a_permit(fleet_vhost: str):
+    async with a_house(fleet_vhost, SLOW, limit_concurrency=1) as house:
+        for number in range(2):
+            await house.caller.ask(STREAMED, correlation_id=f"c-{number}")
+        await until(lambda: house.worker.supervisor.running == 2)
+        await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1)
+        drain = asyncio.create_task(house.worker.drain(grace_s=20))
+        async with asyncio.timeout(5):
+            while await waiting_in(house.url, REQUESTS) < 1:
+                pass
+        assert not drain.done()
+        assert (await house.caller.until_end())[-1]["kind"] == "result"
+        await drain
+        assert len(house.simulator.log.events(kind="admitted")) == 1
+
+
 async def test_a_message_published_during_a_drain_is_not_hidden_behind_it(fleet_vhost: str):
     async with a_house(fleet_vhost, SLOW) as house:
         await house.caller.ask(STREAMED)
-        await until(lambda: house.worker.supervisor.running == 1)
+        await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1)
         drain = asyncio.create_task(house.worker.drain(grace_s=20))
         await until(lambda: house.worker.readiness.why_not() is not None)
         await asyncio.sleep(0.2)

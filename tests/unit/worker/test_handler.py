@@ -257,6 +257,49 @@ async def test_calls_of_one_model_wait_for_a_permit_in_order():
     assert [terminal.fleet_id for terminal in house.replies.terminals] == ["c-1:final", "c-2:final"]
 
 
+async def test_a_drain_gives_back_who_waits_for_a_permit_and_lets_the_call_under_way_end():
+    may_end = asyncio.Event()
+    house = House([may_end.wait, whole("a")], limit=1)
+    first = asyncio.create_task(house.handle(a_request()))
+    second = asyncio.create_task(house.handle(a_request(correlation_id="c-2")))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    house.handler.ledger.drain()
+    assert await second is Outcome.HAND_BACK
+    may_end.set()
+    assert await first is Outcome.DONE
+    assert house.completions.calls == 1
+    assert await house.handle(a_request(correlation_id="c-3")) is Outcome.HAND_BACK
+
+
+async def test_a_drain_leaves_the_next_attempt_to_another_worker():
+    house = House([HI, interrupted()])
+
+    async def drain() -> None:
+        house.handler.ledger.drain()
+
+    house.completions.script(0).insert(1, drain)
+    assert await house.handle(a_request()) is Outcome.HAND_BACK
+    assert house.replies.lines == ["accepted 1", "chunk 0 Hi "]
+
+
+async def test_a_drain_ends_the_pause_before_the_next_attempt():
+    house = House([HI, interrupted()])
+
+    pausing = asyncio.Event()
+
+    async def pause(seconds: float) -> None:
+        del seconds
+        pausing.set()
+        await asyncio.Event().wait()
+
+    house.clock.sleep = pause
+    handling = asyncio.create_task(house.handle(a_request()))
+    await pausing.wait()
+    house.handler.ledger.drain()
+    assert await handling is Outcome.HAND_BACK
+
+
 async def test_a_postponed_request_is_parked_and_its_claim_given_back():
     house = House([HI, whole("Hi ")])
     house.upstream.postponed = PostponedError(Reason.BREAKER, 30)

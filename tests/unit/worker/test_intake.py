@@ -9,7 +9,7 @@ from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
 from fleet_worker.ports import Granted
-from fleet_worker.request import Request
+from fleet_worker.request import Addressed, Request
 from fleet_worker.terminal import Terminal
 from harness.graveyard import Graveyard
 from harness.requests import a_delivery
@@ -93,7 +93,7 @@ async def test_a_bug_after_the_answer_was_stored_sends_the_answer_and_no_failure
 async def test_a_bug_that_also_keeps_the_failure_from_being_stored_buries_the_delivery():
     yard = Graveyard()
 
-    async def breaks(request: object, terminal: object) -> None:
+    async def breaks(request: Addressed, terminal: Terminal) -> None:
         del request, terminal
         raise ZeroDivisionError
 

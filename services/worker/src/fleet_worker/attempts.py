@@ -103,6 +103,7 @@ class Attempts:
             LostError, CompletionError: it must not start.
         """
         self._pieces = 0
+        self.hold.check_may_call()
         if self._goes_on:
             self._continuations += 1
             self.observer.attempted()
@@ -131,6 +132,7 @@ class Attempts:
 
         Raises:
             PostponedError: not now, but later.
+            LostError: not here.
         """
         self.observer.failed(error)
         refused_to_go_on = self._goes_on and error.code is ErrorCode.UPSTREAM_REJECTED
@@ -140,6 +142,8 @@ class Attempts:
         may_repeat = False
         try:
             may_repeat = await self._may_repeat(error, again=error.again or refused_to_go_on)
+            if may_repeat:
+                self.hold.check_may_call()
         finally:
             if not (may_repeat and self._goes_on):
                 self._ended(error.code, error.upstream.trace_id if error.upstream else None)

@@ -59,6 +59,7 @@ class Worker:
     """A worker at work."""
 
     door: Door
+    ledger: Ledger
     supervisor: Supervisor
     deliverer: Deliverer
     readiness: Readiness
@@ -68,6 +69,7 @@ class Worker:
         """Take nothing more, give back what has not started, finish what runs within `grace_s` seconds."""
         self.readiness.draining()
         await self.door.stop_consuming()
+        self.ledger.drain()
         await self.supervisor.drain(grace_s)
         await self.deliverer.settle(LAST_COPIES_S)
 
@@ -170,7 +172,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     await parts.enter_async_context(owned(standing, get_log("upstream")))
     if sharing.shared is not None:
         await parts.enter_async_context(owned(sharing.shared.guard(door, clock), get_log("store")))
-    return Worker(door, supervisor, deliverer, readiness, health_url)
+    return Worker(door, sharing.ledger, supervisor, deliverer, readiness, health_url)
 
 
 def _rules(settings: WorkerSettings) -> Rules:

@@ -71,6 +71,7 @@ class Hold:
     """Until when the ledger counts on this worker, in monotonic seconds."""
     deliveries: list[DeliveryLease] = field(default_factory=list[DeliveryLease])
     trials: list[Trial] = field(default_factory=list[Trial])
+    _draining: Exception | None = None
     _stopped: Exception | None = None
     _working: "asyncio.Task[object] | None" = None
 
@@ -92,6 +93,22 @@ class Hold:
             self._stopped = reason
             if self._working is not None and self._working is not asyncio.current_task():
                 self._working.cancel()
+
+    def drain(self, reason: Exception) -> None:
+        """Let the attempt that runs end, and begin no further call; without one, stop now."""
+        self._draining = reason
+        if not self.attempting:
+            self.stop(reason)
+
+    def check_may_call(self) -> None:
+        """Go on, unless no further call may begin.
+
+        Raises:
+            Exception: the reason that `drain` or `stop` was given.
+        """
+        self.check()
+        if self._draining is not None:
+            raise self._draining
 
     def check(self) -> None:
         """Go on, unless it was stopped.

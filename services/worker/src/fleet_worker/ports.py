@@ -157,6 +157,13 @@ class Ledger(Protocol):
         """Let others take the request, at once; does nothing after a commit. Never raises."""
         ...
 
+    def drain(self) -> None:
+        """Let no call begin any more; there is no way back.
+
+        Requests without a call are stopped with LostError; the others where another call would follow.
+        """
+        ...
+
     async def cancel(self, key: RequestKey) -> Hold | CancelSeen:
         """Have a request end as cancelled, wherever it is; one that nobody has in hand is now in ours.
 

@@ -81,6 +81,10 @@ class FleetLedger:
         with suppress(StoreUnavailableError):  # its lease ends by itself
             await self.records.release(hold.key, self.renewing.holder(hold))
 
+    def drain(self) -> None:
+        """Begin nothing more, and give up what has no call under way."""
+        self.holds.drain()
+
     async def cancel(self, key: RequestKey) -> Hold | ports.CancelSeen:
         """Have a request end as cancelled, wherever it is."""
         try:

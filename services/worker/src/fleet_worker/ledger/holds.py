@@ -2,7 +2,7 @@
 
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import CompletionError
-from fleet_worker.hold import Hold
+from fleet_worker.hold import Hold, LostError
 from fleet_worker.ledger.notices import Notices
 from fleet_worker.ledger.observing import LedgerObserver
 from fleet_worker.ledger.records import key_text
@@ -16,6 +16,7 @@ class Holds:
         self._notices = notices
         self._observer = observer
         self._held: dict[str, Hold] = {}
+        self._draining = False
 
     def get(self, key: RequestKey) -> Hold | None:
         """The hold on a request, where it is held here."""
@@ -29,6 +30,14 @@ class Holds:
         """Begin to keep a hold."""
         self._held[key_text(hold.key)] = hold
         self._observer.held.set(len(self._held))
+        if self._draining:
+            hold.drain(_draining())
+
+    def drain(self) -> None:
+        """Stop what has no call under way, and whatever is held from now on."""
+        self._draining = True
+        for hold in self.all():
+            hold.drain(_draining())
 
     def drop(self, hold: Hold) -> bool:
         """Stop keeping it, and wake who waits for it here; whether it was kept."""
@@ -52,3 +61,7 @@ class Holds:
 def cancelled() -> CompletionError:
     """The end of a request that its caller does not want any more."""
     return CompletionError(ErrorCode.CANCELLED, "the request was cancelled", again=False)
+
+
+def _draining() -> LostError:
+    return LostError("the worker drains: another one takes what it has not started")
