@@ -113,6 +113,7 @@ class Door:
         Raises:
             AMQPError, OSError, RuntimeError: the broker is away, or has no such queue.
         """
+        await self._look_for(consumer.queue)
         subscriber = self._subscribe(consumer)
         await subscriber.start()
         self._subscribers[consumer] = subscriber
@@ -134,6 +135,12 @@ class Door:
         """Close the connection; the broker returns every delivery that was not acknowledged."""
         self._stands = False
         await self._broker.stop()
+
+    async def _look_for(self, queue: str) -> None:
+        # The framework keeps what could not be started, with its channel, for as long as the worker lives.
+        connection = await self._broker.connect()
+        async with connection.channel() as channel:
+            await channel.get_queue(queue)
 
     def _may_consume(self, one: Consumer) -> bool:
         return not any(

@@ -1,0 +1,33 @@
+"""The door with a real broker: what it leaves behind."""
+
+import pytest
+
+from fleet_worker.delivery import Delivery
+from fleet_worker.door.consumer import AWAY, Door
+from fleet_worker.door.queues import Consumer
+from fleet_worker.outcome import Outcome
+from harness.house import a_house
+
+pytestmark = pytest.mark.sockets
+
+
+async def nothing(delivery: Delivery) -> Outcome:
+    del delivery
+    return Outcome.DONE
+
+
+async def channels_of(door: Door) -> int:
+    connection = await door._broker.connect()  # pyright: ignore[reportPrivateUsage]
+    assert connection.transport is not None
+    return len(connection.transport.connection.channels)
+
+
+async def test_a_queue_that_is_not_there_costs_no_channel_however_often_it_is_looked_for(fleet_vhost: str):
+    async with a_house(fleet_vhost) as house:
+        door = house.worker.door
+        before = await channels_of(door)
+        for _ in range(5):
+            with pytest.raises(AWAY):
+                await door.add(Consumer("deepseek.requests.batch.nobody", 1, nothing))
+        assert await channels_of(door) <= before + 1
+        assert house.worker.readiness.why_not() is None
