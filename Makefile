@@ -27,7 +27,7 @@ demo: $(READY) ## See it at work in a minute, against the simulator; ends by its
 
 # ---------------------------------------------------------------- test
 .PHONY: test test-fast test-all check chaos
-test: $(READY) ## Run every test (ARGS='-k name' picks some)
+test: $(READY) ## Run every test (ARGS='-k name' picks some; FLEET_TEST_BROKER=4 runs them on RabbitMQ 4)
 	@$(BIN)/pytest $(ARGS)
 
 test-fast: $(READY) ## Run the tests that open no socket, in seconds (properties on a quarter of their examples)

@@ -18,10 +18,12 @@ from fleet_contracts.topology import DELIVERY_LIMIT, REQUESTS, Topology, topolog
 from fleet_simulator.answers import expected_text
 from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
+from fleet_worker.bootstrap import start_worker
 from harness.broker import SharedBroker, shared_broker
 from harness.caller import a_caller, dead_letters, text_of
-from harness.house import a_house
+from harness.house import a_house, worker_settings
 from harness.rabbitmq import NEWEST
+from harness.waiting import until
 
 pytestmark = pytest.mark.sockets
 
@@ -32,7 +34,7 @@ CALM: dict[str, Any] = {
 }
 STREAMED = {**CALM, "stream": True}
 PRO = {**CALM, "model": "deepseek-v4-pro"}
-PACED = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=30))
+PACED = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=45))
 BUSY = Fault(Kind.STATUS, status=429, retry_after="5", times=1, match=Match(model="deepseek-v4-pro"))
 TIMEOUT_MS = 1000
 PATIENCE_S = 20.0
@@ -87,12 +89,6 @@ async def lose(url: str) -> None:
         await (await (await connection.channel()).get_queue(REQUESTS)).get()
 
 
-async def waiting(url: str) -> int | None:
-    """How many requests are in the queue."""
-    async with await aio_pika.connect(url) as connection:
-        return (await (await connection.channel()).get_queue(REQUESTS)).declaration_result.message_count
-
-
 async def test_it_carries_a_request_a_stream_a_redelivery_and_a_parked_request(newest_vhost: str):
     await apply(newest_vhost)
     async with a_caller(newest_vhost) as caller, a_caller(newest_vhost) as patient:
@@ -115,14 +111,20 @@ async def test_it_carries_a_request_a_stream_a_redelivery_and_a_parked_request(n
     assert (parked["kind"], parked["attempts"]) == ("result", 2)
 
 
-async def test_a_call_that_outlives_the_consumer_timeout_is_made_once_and_ends_once(newest_vhost: str):
-    # Up to 4.3.6 the broker takes the delivery back, and then the whole connection away.
+async def test_a_call_that_outlives_the_consumer_timeout_is_made_once_and_ends_once(
+    newest_vhost: str, store_url: str
+):
+    # Up to 4.3.6 the broker gives the delivery to the next worker, and takes the first one's connection away.
     await apply(newest_vhost, impatient(TIMEOUT_MS))
-    async with a_house(newest_vhost, PACED) as house:
-        await house.caller.ask(STREAMED)
-        replies = await house.caller.until_end()
-        calls = house.simulator.log.events(kind="admitted")
-    assert await waiting(newest_vhost) == 0
+    async with a_house(newest_vhost, PACED, REDIS_URL=store_url) as house:
+        other = worker_settings(
+            newest_vhost, house.simulator.base_url, worker_name="w-2", REDIS_URL=store_url
+        )
+        async with start_worker(other):
+            await house.caller.ask(STREAMED)
+            replies = await house.caller.until_end()
+            await until(lambda: house.worker.supervisor.running == 0)
+            calls = house.simulator.log.events(kind="admitted")
     assert await dead_letters(newest_vhost) == []
     assert text_of(replies) == expected_text(STREAMED)[1]
     assert (replies[-1]["kind"], len(calls)) == ("result", 1)
