@@ -22,12 +22,12 @@ from chaos.troubles import Troubles
 from fleet_chassis.topology import apply
 from fleet_cli.stack.places import cache_dir
 from fleet_cli.stack.rabbitmq.broker import Broker
-from fleet_cli.stack.rabbitmq.sources import local_broker
 from fleet_cli.stack.report import Report as Say
 from fleet_cli.stack.store.sources import local_store
 from fleet_cli.stack.store.store import Store
 from fleet_simulator.server import Running, serve
 from harness.processes import a_fleet
+from harness.rabbitmq import a_broker, chosen_generation
 
 WORKERS = 3
 ANSWER_DEADLINE_S = 240.0
@@ -65,7 +65,7 @@ async def try_out(step: Step, environ: Mapping[str, str], folder: Path, say: Say
     """Break one step of the protocol, and say what the checker finds."""
     where = cache_dir(environ)
     async with (
-        local_broker(say, environ=environ, cache_dir=where) as broker,
+        a_broker(environ, chosen_generation(environ), say) as broker,
         local_store(say, environ=environ, cache_dir=where) as store,
     ):
         url = await broker.add_vhost(f"chaos-{uuid4().hex[:8]}")

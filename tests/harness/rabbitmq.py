@@ -61,12 +61,14 @@ def chosen_generation(environ: Mapping[str, str]) -> str:
     return generation
 
 
-def a_broker(environ: Mapping[str, str], generation: str) -> AbstractAsyncContextManager[Broker]:
+def a_broker(
+    environ: Mapping[str, str], generation: str, report: Report = print
+) -> AbstractAsyncContextManager[Broker]:
     """A broker of this generation, or what the stack finds for none. Raises UnavailableError."""
     where = cache_dir(environ)
     if generation:
-        return _unpacked(RELEASES[generation], print, environ, where)
-    return local_broker(print, environ=environ, cache_dir=where)
+        return _unpacked(RELEASES[generation], report, environ, where)
+    return local_broker(report, environ=environ, cache_dir=where)
 
 
 @asynccontextmanager
