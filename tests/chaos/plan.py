@@ -46,7 +46,7 @@ class Plan:
     """One request in so many is cancelled at a random moment."""
     repeat_every: int = 40
     """One request in so many is published twice."""
-    refused: float = 0.01
+    refused: float = 0.002
     """Share of the upstream calls that are answered with 503."""
     cut: float = 0.005
     """Share of the upstream calls whose connection is reset in mid-answer."""
