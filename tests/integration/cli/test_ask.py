@@ -94,6 +94,28 @@ async def test_a_failure_is_status_1_one_sentence_and_one_object_where_json_was_
 
 
 @pytest.mark.usefixtures("house")
+async def test_what_deepseek_said_to_a_refused_request_is_told_before_the_failure(command: Command):
+    status, out, err = await command.ask("Hi", "--model", "gpt-4")
+    assert (status, out) == (1, "")
+    *_, said, failure = err.splitlines()
+    assert said.startswith("— DeepSeek said: ")
+    assert "gpt-4" in said
+    assert failure.startswith("fleet: upstream_rejected: ")
+
+
+async def test_the_same_question_under_the_same_id_is_paid_once(command: Command, house: House):
+    first = await command.ask("What is rain?", "--id", "rain-1")
+    again = await command.ask("What is rain?", "--id", "rain-1")
+    assert again[:2] == first[:2]
+    assert first[2].rstrip().endswith("request rain-1")
+    assert len(house.simulator.log.events(kind="charged")) == 1
+    status, _, err = await command.ask("What is snow?", "--id", "rain-1")
+    assert (status, "idempotency_conflict" in err) == (1, True)
+    assert (await command.ask("What is rain?", "--id", "rain-1", "--retry", "1"))[0] == 0
+    assert len(house.simulator.log.events(kind="charged")) == 2
+
+
+@pytest.mark.usefixtures("house")
 @pytest.mark.parametrize("options", [(), ("--json",)])
 async def test_a_reader_that_goes_away_ends_it_quietly(command: Command, options: tuple[str, ...]):
     reader, writer = os.pipe()

@@ -4,7 +4,7 @@ from typing import get_args, get_type_hints
 import pytest
 from rich.console import Console
 
-from fleet_cli.answer_view import AnswerView
+from fleet_cli.answer_view import AnswerView, remark
 from fleet_cli.asking import messages_of, prompt_of
 from fleet_cli.commands.ask import ask
 from fleet_cli.main import status_of
@@ -115,4 +115,8 @@ def test_a_pipe_gets_the_whole_answer_and_nothing_of_an_attempt_that_broke():
     answer, aside = shown(*events, terminal=False)
     assert answer == "Forty-two\n"
     assert "attempt 2" in aside
-    assert "1.5 s in all" in aside
+    assert "1.5 s in all, request c-1" in aside
+
+
+def test_nothing_that_deepseek_says_commands_the_terminal():
+    assert remark("no \x1b[2J such model").plain.isprintable()

@@ -67,6 +67,11 @@ def test_what_a_caller_wrote_commands_nothing_to_the_terminal():
     assert all(line.isprintable() for line in life.lines())
 
 
+def test_who_looks_under_the_wrong_tenant_is_told_of_the_option():
+    assert "other than acme" in a_life().lines()[2]
+    assert "--tenant" in a_life().lines()[2]
+
+
 def test_dead_letters_that_could_not_be_asked_for_are_not_told_as_none():
     life = Life(("acme", "c-1", 0), None, None, NOW_MS)
     assert "dead_letters" not in life.fields()

@@ -48,7 +48,26 @@ def test_a_pattern_given_twice_is_bound_once():
     assert checked(["#", "#"]) == ("#",)
 
 
-@pytest.mark.parametrize("pattern", ["acme", "acme.#", "", "results.#", "result." + "x" * 250])
+@pytest.mark.parametrize(
+    "pattern", ["#", "*.acme.*", "chunk.#", "result.acme.deepseek-flash", "#.acme.*", "result.*.*.#"]
+)
+def test_a_pattern_that_fits_a_key_is_followed_as_it_is(pattern: str):
+    assert checked([pattern]) == (pattern,)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "acme",
+        "acme.#",
+        "",
+        "results.#",
+        "result." + "x" * 250,
+        "chunk",
+        "result.acme",
+        "result.acme.deepseek.flash",
+    ],
+)
 def test_a_pattern_that_fits_no_reply_is_refused_with_an_example(pattern: str):
     with pytest.raises(WrongInputError, match=r"result\.acme\.#"):
         checked([pattern])

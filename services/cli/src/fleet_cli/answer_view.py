@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.text import Text as Styled
 
+from fleet_cli.dlq.view import printable
 from fleet_client import Accepted, Answer, Event, Finished, Reasoning, Restarted, Text, ToolCallDelta
 
 
@@ -60,11 +61,16 @@ class AnswerView:
 
     def _note(self, line: str, style: str = "cyan") -> None:
         self.close()
-        self._aside.print(Styled(f"— {line}", style=style))
+        self._aside.print(remark(line, style), soft_wrap=True)
+
+
+def remark(line: str, style: str = "cyan") -> Styled:
+    """A line about an answer, told apart from the answer itself; nothing in it commands the terminal."""
+    return Styled(f"— {printable(line)}", style=style)
 
 
 def figures(answer: Answer) -> str:
-    """Usage, cost and time of an answer in one line."""
+    """Usage, cost and time of an answer, and the ID for `fleet show`, in one line."""
     parts: list[str] = []
     if answer.usage is not None:
         parts.append(f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens")
@@ -75,4 +81,5 @@ def figures(answer: Answer) -> str:
     parts.append(f"{answer.timings.total_ms / 1000:.1f} s in all")
     if answer.finish_reason == "length":
         parts.append("cut by max_tokens")
+    parts.append(f"request {answer.id}")
     return ", ".join(parts)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-from fleet_cli.answer_view import AnswerView
+from fleet_cli.answer_view import AnswerView, remark
 from fleet_cli.connecting import connected
 from fleet_cli.console import say
 from fleet_cli.wrong_input import WrongInputError
@@ -83,6 +83,9 @@ async def ask_and_show(url: str, question: Question, *, as_json: bool) -> None:
     except FleetError as failure:
         if as_json:
             _print(_failure(failure))
+        elif failure.upstream is not None:
+            said = remark(f"DeepSeek said: {failure.upstream.message}")
+            Console(stderr=True, highlight=False).print(said, soft_wrap=True)
         raise
 
 

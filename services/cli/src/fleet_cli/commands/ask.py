@@ -21,6 +21,18 @@ def ask(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     lane: Annotated[
         Literal["interactive", "batch"], typer.Option(help="batch for what can wait.")
     ] = "interactive",
+    request_id: Annotated[
+        str,
+        typer.Option(
+            "--id",
+            metavar="ID",
+            help="Its correlation ID; the same question under it again brings the stored answer, unpaid.  "
+            "[default: random]",
+        ),
+    ] = "",
+    retry: Annotated[
+        int, typer.Option(min=0, help="Count up to ask anew under an ID that ended in a failure.")
+    ] = 0,
     timeout: Annotated[
         float, typer.Option(min=1, max=86_400, help="Seconds to wait for the whole answer.")
     ] = 900,
@@ -48,7 +60,13 @@ def ask(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     from fleet_contracts.grammar import Lane
 
     url, checked = broker_url(environment()), checked_tenant(tenant)
-    given = {"model": model, "max_tokens": max_tokens, "thinking": thinking}
+    given = {
+        "id": request_id or None,
+        "retry": retry,
+        "model": model,
+        "max_tokens": max_tokens,
+        "thinking": thinking,
+    }
     options = {name: value for name, value in given.items() if value is not None}
     question = Question(messages_of(prompt_of(prompt), system), checked, timeout, Lane(lane), options)
     run_in_foreground(ask_and_show(url, question, as_json=as_json))

@@ -45,7 +45,9 @@ async def set_tenant(environ: Mapping[str, str], clock: Clock, tenant: str, limi
 async def clear_tenant(environ: Mapping[str, str], clock: Clock, tenant: str) -> None:
     """Take away every limit and budget of a tenant."""
     async with opened(environ, clock) as overview:
-        await overview.clear_tenant(checked(tenant))
+        if not any(name.startswith(f"tenant|{checked(tenant)}|") for name in await overview.settings()):
+            raise WrongInputError(f"no limit is set for {tenant}: see `fleet tenant list`")
+        await overview.clear_tenant(tenant)
     say(f"removed the limits of {tenant}")
 
 

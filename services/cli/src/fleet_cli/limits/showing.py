@@ -88,7 +88,7 @@ def lines_of(view: View) -> list[str]:
     ]
     settings = [f"{name.replace('|', ' ')} = {value}" for name, value in sorted(view.settings.items())]
     return [
-        f"{view.workers} workers",
+        f"{view.workers} worker{'' if view.workers == 1 else 's'}",
         *table([head, *pools]),
         *(["", *table([("pool", "tenant", "in flight", "waiting"), *tenants])] if tenants else []),
         *(["", "set by operators:", *settings] if settings else []),

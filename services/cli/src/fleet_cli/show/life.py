@@ -68,7 +68,12 @@ class Life:
     def _of_record(self) -> list[str]:
         record = self.record
         if record is None:
-            return [_line("", "the ledger knows nothing of it: it waits in its queue, or was forgotten")]
+            others = f"somebody other than {self.key[0]} asked (--tenant)"
+            return [
+                _line(
+                    "", f"the ledger knows nothing of it: it waits in its queue, was forgotten, or {others}"
+                )
+            ]
         lines: list[str] = []
         if (facts := record.facts) is not None:
             streamed = "streamed" if facts.stream else "unstreamed"
