@@ -11,7 +11,6 @@ const [question = 'Why is the sky blue? One sentence.', model = 'deepseek-flash'
 try {
   const final = await withReplyQueue(ask)
   if (final.kind === 'failure') throw new Error(`${final.code}: ${final.message}`)
-  console.log('\n' + final.response.choices[0].message.content)
 } catch (error) {
   console.error(error.message)
   process.exitCode = 1
@@ -55,6 +54,7 @@ function read(channel, replyTo, request) {
       checkReply(fromAmqplib(message.properties), reply)
       if (refusesAnother(reply, request)) return
       if (reply.kind === 'chunk' || reply.kind === 'restarted') stream.take(reply)
+      if (reply.kind === 'result') stream.end(reply.response.choices[0].message.content ?? '')
       if (reply.kind === 'result' || reply.kind === 'failure') resolve(reply)
     } catch (error) {
       reject(error)

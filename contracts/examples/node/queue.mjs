@@ -15,9 +15,19 @@ const QUEUE = {
   }
 }
 
+// Whom the broker knows us as.
+export function user() {
+  return decodeURIComponent(new URL(url()).username || 'guest')
+}
+
+function url() {
+  if (!process.env.AMQP_URL) throw new Error('AMQP_URL is not set: set it as in amqp://user:password@host:5672/')
+  return process.env.AMQP_URL
+}
+
 // Runs `use` with a channel that confirms publishes and with the name of a fresh reply queue.
 export async function withReplyQueue(use) {
-  const connection = await amqp.connect(process.env.AMQP_URL)
+  const connection = await amqp.connect(url())
   try {
     const channel = await connection.createConfirmChannel()
     const replyTo = `deepseek.reply.${TENANT}.${randomUUID()}`

@@ -5,6 +5,7 @@ export class Stream {
   attempt = 0
   next = 0
   whole = true
+  text = ''
 
   take(reply) {
     const run = reply.id.split(':').at(-3)
@@ -14,11 +15,24 @@ export class Stream {
         this.left.add(this.run)
         console.log('\n[a new attempt: forget the text above]')
       }
-      Object.assign(this, { run, attempt: reply.attempt, next: 0, whole: true })
+      Object.assign(this, { run, attempt: reply.attempt, next: 0, whole: true, text: '' })
     }
     if (reply.kind === 'restarted' || reply.seq < this.next) return
     this.whole &&= reply.seq === this.next
     this.next = reply.seq + 1
-    if (this.whole) process.stdout.write(reply.delta.content ?? '')
+    if (this.whole) this.show(reply.delta.content ?? '')
+  }
+
+  end(answer) {
+    if (!answer.startsWith(this.text)) {
+      console.log('\n[forget the text above]')
+      this.text = ''
+    }
+    this.show(answer.slice(this.text.length) + '\n')
+  }
+
+  show(text) {
+    this.text += text
+    process.stdout.write(text)
   }
 }

@@ -67,7 +67,7 @@ async def test_a_streamed_answer_comes_with_no_more_rights_than_the_contract_nam
         ended = await node.run("ask.mjs", QUESTION, amqp_url=acme)
         calls = house.simulator.log.events(kind="admitted")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out == f"{answer()}\n{answer()}\n"
+    assert ended.out == f"{answer()}\n"
     assert len(calls) == 1
 
 
@@ -77,7 +77,7 @@ async def test_a_new_attempt_voids_what_was_shown(node: Node, fleet_vhost: str):
         ended = await node.run("ask.mjs", QUESTION, amqp_url=house.url)
     assert (ended.status, ended.err) == (0, "")
     assert ended.out.count("[a new attempt: forget the text above]\n") == 1
-    assert ended.out.endswith(f"above]\n{answer()}\n{answer()}\n")
+    assert ended.out.endswith(f"above]\n{answer()}\n")
 
 
 async def test_a_failure_is_its_code_and_a_sentence(node: Node, fleet_vhost: str):
@@ -111,6 +111,23 @@ async def test_every_golden_example_crosses_the_broker_and_comes_back_as_it_was(
         for case, example in cases.items()
     ]
     assert back == expected
+
+
+async def test_examples_of_another_user_cross_the_broker_without_its_name(node: Node, vhost: str):
+    ended = await node.run("golden.mjs", amqp_url=vhost)
+    assert ended.status == 0
+    assert len(ended.out.splitlines()) == sum(map(len, read_examples(CONTRACTS / "examples").values()))
+    assert [line.partition(":")[0] for line in ended.err.splitlines()] == [
+        "of_a_request_asked_again.json",
+        "strict_tenant.json",
+    ]
+
+
+@pytest.mark.parametrize("program", ["ask.mjs", "golden.mjs"])
+async def test_without_a_broker_named_it_says_how_to_name_one(node: Node, program: str):
+    ended = await node.run(program, amqp_url="")
+    assert (ended.status, ended.out) == (1, "")
+    assert "AMQP_URL is not set: set it as in amqp://" in ended.err
 
 
 async def test_a_reply_that_breaks_its_schema_stops_the_program(node: Node, fleet_vhost: str):

@@ -14,7 +14,11 @@ def usage(
     days: Annotated[int, typer.Option(min=1, max=62, help="So many days (UTC), today included.")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show calls, tokens and US dollars as the workers counted them; the provider's bill is what counts."""
+    """Show calls, tokens and US dollars as the workers counted them; the provider's bill is what counts.
+
+    A call that broke off or was cancelled is counted with all that it could have cost, as DeepSeek does not
+    say what it bills for one; max_tokens keeps that small.
+    """
     from fleet_chassis.clock import (
         SystemClock,
     )  # late: other commands start faster without the store's library
