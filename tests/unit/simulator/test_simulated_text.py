@@ -1,12 +1,15 @@
 """What the simulated model says: steady, readable, and the sum of its parts."""
 
 import itertools
-from typing import Any
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field
 
 from fleet_simulator import Lengths, expected_completion, expected_text
 from fleet_simulator.answers import Answer, compose
@@ -116,6 +119,35 @@ def test_the_answer_ends_before_a_stop_string() -> None:
 
 def test_json_mode_answers_with_a_json_document() -> None:
     _, content = expected_text(a_chat("Answer in json", response_format={"type": "json_object"}))
+    assert orjson.loads(content)["topic"]
+
+
+def test_json_mode_fills_in_the_schema_of_a_system_message() -> None:
+    class Line(BaseModel):
+        what: str
+        amount: Decimal
+        paid_on: date | None
+
+    class Invoice(BaseModel):
+        number: int = Field(ge=1)
+        paid: bool
+        currency: Literal["EUR", "USD"]
+        lines: list[Line]
+
+    schema = orjson.dumps(Invoice.model_json_schema()).decode()
+    told = {"role": "system", "content": f"Answer with one json object that fits:\n{schema}\nNothing else."}
+    body = a_chat("Read it.", response_format={"type": "json_object"})
+    _, content = expected_text({**body, "messages": [told, *body["messages"]]})
+    assert Invoice.model_validate_json(content).lines
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["As json: {", 'As json: {"colours": []}', "{" * 100_000, '{"type": "object"}', "[" * 9 + '{"a":' * 5000],
+)
+def test_json_mode_speaks_of_the_subject_where_no_schema_is_told(told: str) -> None:
+    body = a_chat("json of Kyoto", response_format={"type": "json_object"})
+    _, content = expected_text({**body, "messages": [{"role": "system", "content": told}, *body["messages"]]})
     assert orjson.loads(content)["topic"]
 
 

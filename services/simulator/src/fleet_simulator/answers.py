@@ -129,7 +129,7 @@ def _think(request: ChatRequest, subject: Subject, lengths: Lengths, chance: ran
 
 def _speak(request: ChatRequest, subject: Subject, lengths: Lengths, chance: random.Random) -> str:
     if request.wants_json:
-        return json_answer(subject, chance)
+        return json_answer(subject, request.instructions, chance)
     return content_text(subject, chance.randint(*lengths.content), chance)
 
 

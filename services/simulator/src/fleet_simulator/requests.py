@@ -94,6 +94,11 @@ class ChatRequest:
         return next(asked, "")
 
     @property
+    def instructions(self) -> Sequence[str]:
+        """The texts of the system messages."""
+        return [message_text(m) for m in self.messages if m["role"] == "system"]
+
+    @property
     def prompt(self) -> str:
         """The text of all user messages: what a fault may be matched by."""
         return "\n".join(message_text(m) for m in self.messages if m["role"] == "user")
