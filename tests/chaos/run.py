@@ -98,7 +98,7 @@ async def _residue(scene: Scene) -> Residue:
 async def _scene(plan: Plan, environ: Mapping[str, str], folder: Path, say: Say) -> AsyncGenerator[Scene]:
     where = cache_dir(environ)
     async with (
-        local_broker(say, environ=environ, cache_dir=where) as broker,
+        a_broker(environ, chosen_generation(environ), say) as broker,
         local_store(say, environ=environ, cache_dir=where) as store,
         serve(a_simulator(plan)) as simulator,
     ):

@@ -72,8 +72,8 @@ async def test_a_budget_is_refused_with_the_figure_and_when_it_ends(store_url: s
     assert await shown(store_url, "tenant", "list") == {"acme": {"day": 0.000001}}
     await fleet(store_url, "tenant", "clear", "acme")
     assert await shown(store_url, "tenant", "list") == {}
-    status, output = await fleet(store_url, "tenant", "remove", "acme")
-    assert (status, output) == (2, "fleet: nothing is set for acme: see `fleet tenant list`\n")
+    status, output = await fleet(store_url, "tenant", "clear", "acme")
+    assert (status, output) == (2, "fleet: no limit is set for acme: see `fleet tenant list`\n")
 
 
 async def test_use_is_added_up_by_what_is_asked_for(store_url: str):

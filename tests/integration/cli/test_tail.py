@@ -14,6 +14,7 @@ from fleet_cli.tail import following
 from fleet_cli.tail.following import Following, Gap, Heard, follow
 from fleet_cli.tail.patterns import TERMINAL
 from fleet_contracts.topology import RESULTS
+from fleet_simulator import Fault, Kind
 from harness.broker import SharedBroker
 from harness.house import a_house
 from harness.replies import encoded, result
@@ -91,13 +92,14 @@ async def test_a_failure_comes_as_one_line_with_its_code(
     tmp_path: Path, fleet_vhost: str, private_environ: Mapping[str, str]
 ):
     async with (
-        a_house(fleet_vhost, DEEPSEEK_API_KEY="sk-nobodys") as house,
+        a_house(fleet_vhost) as house,
         tailing(tmp_path, fleet_vhost, private_environ, "--count", "1") as process,
     ):
+        house.simulator.inject(Fault(Kind.STATUS, status=400))
         failed = await house.caller.ask(ASKED)
         status, out, _ = await ended(process)
     assert status == 0
-    assert f"failure acme deepseek-flash {failed} unauthorized" in out
+    assert f"failure acme deepseek-flash {failed} upstream_rejected" in out
 
 
 async def test_json_lines_hold_the_text_where_it_is_wanted(

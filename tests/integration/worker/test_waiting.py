@@ -72,8 +72,8 @@ async def test_a_model_that_keeps_failing_is_left_alone_and_its_requests_wait_un
 async def test_while_no_model_can_be_called_requests_wait_in_their_queue_and_cancels_are_heard(
     fleet_vhost: str,
 ):
-    settings: dict[str, Any] = {"attempts": 1, "breaker_min_calls": 1, "breaker_open_s": 4}
-    async with a_house(fleet_vhost, **settings) as house, asyncio.timeout(60):
+    settings: dict[str, Any] = {"attempts": 1, "breaker_min_calls": 1, "breaker_open_s": 8}
+    async with a_house(fleet_vhost, **settings) as house, asyncio.timeout(90):
         house.simulator.inject(busy())
         await the_end(house.caller, await house.caller.ask(CALM))
         parked = await house.caller.ask(CALM)
