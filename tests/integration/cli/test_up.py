@@ -99,6 +99,7 @@ async def test_a_worker_that_dies_is_reported_and_the_rest_stays_up(
         await lines_until(process, "the stack is up")
         os.kill(_worker_of(process.pid), signal.SIGKILL)
         assert "worker-1 ended with status -9" in (await lines_until(process, "worker-1 ended"))[-1]
+        assert "fleet worker --settings .fleet/stack.env" in (await lines_until(process, "no worker is"))[-1]
         assert process.returncode is None
         process.send_signal(signal.SIGINT)
         await until(lambda: not (tmp_path / ".fleet/stack.env").exists(), deadline_s=UP_DEADLINE_S)

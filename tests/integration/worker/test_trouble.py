@@ -217,6 +217,15 @@ async def test_a_broker_that_accepts_and_says_nothing_is_given_up(monkeypatch: p
                 pass
 
 
+async def test_a_worker_whose_health_port_is_taken_says_which_setting_to_change(fleet_vhost: str):
+    async with await asyncio.start_server(until_it_leaves, "127.0.0.1", 0) as other:
+        place = {"health_host": "127.0.0.1", "health_port": other.sockets[0].getsockname()[1]}
+        settings = worker_settings(fleet_vhost, "http://127.0.0.1:9").model_copy(update=place)
+        with pytest.raises(SettingsError, match="set FLEET_HEALTH_PORT to a free port"):
+            async with start_worker(settings):
+                pass
+
+
 async def test_a_worker_without_its_topology_says_what_to_run(vhost: str):
     settings = worker_settings(vhost, "http://127.0.0.1:9")
     with pytest.raises(SettingsError, match="fleet topology apply"):

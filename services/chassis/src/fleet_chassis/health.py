@@ -7,6 +7,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from fleet_chassis.settings import SettingsError
+
 WhyNotReady = Callable[[], str | None]
 
 
@@ -24,6 +26,9 @@ async def serve_health(
         port: the port; 0 takes a free one.
         registry: the metrics to show.
         why_not_ready: the reason in one sentence, or None while the service is ready.
+
+    Raises:
+        SettingsError: nothing can listen there, as where another service already does.
     """
 
     async def livez(_request: web.Request) -> web.Response:
@@ -43,9 +48,18 @@ async def serve_health(
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        await _listen(web.TCPSite(runner, host, port), host, port)
         bound_host, bound_port, *_ = runner.addresses[0]
         yield f"http://{bound_host}:{bound_port}"
     finally:
         await runner.cleanup()
+
+
+async def _listen(site: web.TCPSite, host: str, port: int) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        raise SettingsError(
+            f"Nothing can listen at {host}:{port}, as where another worker does; set FLEET_HEALTH_PORT to a "
+            "free port, or to 0 to be given one, and FLEET_HEALTH_HOST to an address of this machine."
+        ) from error

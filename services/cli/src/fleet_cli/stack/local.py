@@ -13,7 +13,7 @@ from fleet_cli.stack.processes import start_simulator, start_worker
 from fleet_cli.stack.rabbitmq.broker import Broker
 from fleet_cli.stack.rabbitmq.sources import local_broker
 from fleet_cli.stack.report import Report, Stopwatch
-from fleet_cli.stack.stack_env import Addresses
+from fleet_cli.stack.stack_env import FILE, Addresses
 from fleet_cli.stack.store.sources import local_store
 from fleet_cli.stack.store.store import Store
 from fleet_cli.stack.together import together
@@ -85,6 +85,9 @@ class LocalStack:
     async def _watch(self, child: Child) -> None:
         status = await child.wait()
         self.report(f"{child.name} ended with status {status}; its log: {self.logs / child.name}.log")
+        if child in self.workers and not any(worker.running for worker in self.workers):
+            start = f"`fleet worker --settings {self.logs.parent / FILE}`"
+            self.report(f"no worker is left, and requests wait in their queue: start one with {start}")
 
 
 @asynccontextmanager
