@@ -20,7 +20,7 @@ def checked(patterns: Sequence[str]) -> tuple[str, ...]:
         if not _fits_a_key(pattern):
             raise WrongInputError(
                 f"the pattern {pattern!r} fits no reply: their keys are <kind>.<tenant>.<model>, so "
-                "begin with result, failure, chunk, * or #, as in 'result.acme.#'"
+                "begin with result, failure, chunk, * or #, and fit three words, as in 'result.acme.#'"
             )
     return tuple(dict.fromkeys(patterns)) or TERMINAL
 
