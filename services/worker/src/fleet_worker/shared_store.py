@@ -23,6 +23,9 @@ MEMORY_S = 3600.0
 """How long after a restart of the store its records are not taken for complete."""
 
 
+_PROVE = Script("return redis.call('SET', KEYS[1], '1', 'EX', 60)")
+
+
 class SharedStore:
     """Passes everything on to the store, raises what it raises, and watches whether it answers."""
 
@@ -74,9 +77,9 @@ class SharedStore:
         await self._watched(self._store.listen(channel, hear))
 
     async def check(self) -> None:
-        """Ask for proof that it can be written to; raises as `command` does."""
+        """Ask for proof that a script can write to it; raises as `run` does."""
         # A full store, or a replica after a failover, answers reads and is of no use.
-        await self._store.command("SET", self._probe, "1", "EX", 60)
+        await self._store.run(_PROVE, [self._probe], [])
 
     async def back(self) -> None:
         """Return when it answers."""

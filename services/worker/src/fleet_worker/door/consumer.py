@@ -105,7 +105,11 @@ class Door:
         self._paused.pop(reason, None)
         async with self._turning:
             starting = [it for one, it in self._subscribers.items() if self._may_consume(one)]
-            await asyncio.gather(*(_consume(subscriber) for subscriber in starting))
+            # All of them come to their end before one is tried again: none may consume a queue twice.
+            ends = await asyncio.gather(*map(_consume, starting), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
 
     async def add(self, consumer: Consumer) -> None:
         """Consume one more queue while the others go on.
