@@ -12,6 +12,7 @@ from fleet_cli.stack.rabbitmq.packages import RABBITMQ
 from fleet_cli.stack.rabbitmq.private import private_broker
 from fleet_cli.stack.rabbitmq.sources import local_broker
 from fleet_cli.stack.report import Report
+from fleet_cli.stack.sources import Source, first_available
 from harness.debian import OtherBundle, loader_in, unpacked_bundle
 
 CHOICE = "FLEET_TEST_BROKER"
@@ -67,7 +68,9 @@ def a_broker(
     """A broker of this generation, or what the stack finds for none. Raises UnavailableError."""
     where = cache_dir(environ)
     if generation:
-        return _unpacked(RELEASES[generation], report, environ, where)
+        release = RELEASES[generation]
+        way = Source(f"of Debian {release}", lambda: _unpacked(release, report, environ, where))
+        return first_available([way], report, nothing=f"no RabbitMQ {generation} can be had here: {{tried}}")
     return local_broker(report, environ=environ, cache_dir=where)
 
 
