@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-from aio_pika import IncomingMessage
 from aio_pika.exceptions import AMQPError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 from faststream.rabbit.subscriber import RabbitSubscriber
 
-from fleet_worker.delivery import Delivery
 from fleet_worker.door.queues import Consumer
+from fleet_worker.door.receiving import delivery_of
 from fleet_worker.outcome import Outcome
 
 RECONNECT_INTERVAL_S = 1.0
@@ -229,29 +228,3 @@ def _consumer_of(subscriber: RabbitSubscriber) -> tuple[Any, str | None]:
     """The framework has no public way to its consumer; these two private names are used here alone."""
     private: Any = subscriber
     return private._queue_obj, private._consumer_tag  # noqa: SLF001
-
-
-def delivery_of(message: IncomingMessage, queue: str) -> Delivery:
-    """What the rest of the worker may know of a message."""
-    return Delivery(
-        body=message.body,
-        queue=queue,
-        exchange=message.exchange or "",
-        routing_key=message.routing_key or "",
-        headers=message.headers,
-        correlation_id=message.correlation_id,
-        reply_to=message.reply_to,
-        type=message.type,
-        message_id=message.message_id,
-        user_id=message.user_id,
-        content_encoding=message.content_encoding,
-        published_ms=_published_ms(message),
-    )
-
-
-def _published_ms(message: IncomingMessage) -> int | None:
-    # Set in ms by RabbitMQ's timestamp interceptor; the property of AMQP itself counts whole seconds.
-    precise = message.headers.get("timestamp_in_ms")
-    if isinstance(precise, int):
-        return precise
-    return None if message.timestamp is None else round(message.timestamp.timestamp() * 1000)

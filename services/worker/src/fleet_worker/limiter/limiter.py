@@ -145,28 +145,36 @@ class FleetLimiter:
         )
 
     async def _stand_in_line(self, wish: Wish) -> None:
-        async with self._crowding.place(wish.ask):
-            await self._obtain(wish)
+        if await self._is_granted_at_once(wish):
+            return
+        try:
+            # Only who really waits takes a place: a burst that finds permits free is never put aside.
+            async with self._crowding.place(wish.ask):
+                await self._until_granted(wish)
+        except PostponedError:
+            if not (wish.answer.done() and wish.answer.result()):
+                raise
 
-    async def _obtain(self, wish: Wish) -> None:
-        while True:
-            try:
-                said = await self.desk.acquire(wish)
-            except StoreUnavailableError:
-                # The wish stays: the beat states it when the store is back.
-                self.desk.use_spare()
-            else:
-                if isinstance(said, Granted):
-                    return
-                if isinstance(said, Refused):
-                    self._observer.too_dear()
-                    raise _too_expensive(said)
-                if isinstance(said, Waits):
-                    self._crowding.seen(wish.ask, said.place)
-                    wish.stands_at(said.place)
-            if await wish.answer:
-                return
+    async def _until_granted(self, wish: Wish) -> None:
+        while not await wish.answer:
             wish.answer = asyncio.get_running_loop().create_future()
+            if await self._is_granted_at_once(wish):
+                return
+
+    async def _is_granted_at_once(self, wish: Wish) -> bool:
+        try:
+            said = await self.desk.acquire(wish)
+        except StoreUnavailableError:
+            # The wish stays: the beat states it when the store is back.
+            self.desk.use_spare()
+            return False
+        if isinstance(said, Refused):
+            self._observer.too_dear()
+            raise _too_expensive(said)
+        if isinstance(said, Waits):
+            self._crowding.seen(wish.ask, said.place)
+            wish.stands_at(said.place)
+        return isinstance(said, Granted)
 
     def _wish(self, request: Request, tell: Tell | None) -> Wish:
         expected = self._estimator.expected(request)

@@ -1,0 +1,31 @@
+"""A message of the broker, as the rest of the worker may know it."""
+
+from aio_pika import IncomingMessage
+
+from fleet_worker.delivery import Delivery
+
+
+def delivery_of(message: IncomingMessage, queue: str) -> Delivery:
+    """What the rest of the worker may know of a message."""
+    return Delivery(
+        body=message.body,
+        queue=queue,
+        exchange=message.exchange or "",
+        routing_key=message.routing_key or "",
+        headers=message.headers,
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        type=message.type,
+        message_id=message.message_id,
+        user_id=message.user_id,
+        content_encoding=message.content_encoding,
+        published_ms=_published_ms(message),
+    )
+
+
+def _published_ms(message: IncomingMessage) -> int | None:
+    # Set in ms by RabbitMQ's timestamp interceptor; the property of AMQP itself counts whole seconds.
+    precise = message.headers.get("timestamp_in_ms")
+    if isinstance(precise, int):
+        return precise
+    return None if message.timestamp is None else round(message.timestamp.timestamp() * 1000)
