@@ -7,7 +7,7 @@ from typing import Any
 
 from fleet_chassis.store import Script
 from fleet_worker.deadline import Deadline
-from fleet_worker.door import consumer
+from fleet_worker.door import consumer, receiving
 from fleet_worker.handler import Handler
 from fleet_worker.hold import Hold
 from fleet_worker.ledger import store
@@ -54,7 +54,7 @@ def broken(step: str) -> Callable[..., Handler]:
 
 
 def _acknowledge_first() -> None:
-    read_on, acks = consumer.delivery_of, set[asyncio.Task[Any]]()
+    read_on, acks = receiving.delivery_of, set[asyncio.Task[Any]]()
 
     def acknowledged(message: Any, queue: str) -> Any:
         ack = asyncio.create_task(message.ack())
@@ -65,7 +65,7 @@ def _acknowledge_first() -> None:
     async def settled(_message: Any, _outcome: Any) -> None:
         """It was acknowledged long ago."""
 
-    consumer.delivery_of = acknowledged
+    consumer.delivery_of = acknowledged  # pyright: ignore[reportPrivateImportUsage] - as below
     consumer._settle = settled  # pyright: ignore[reportPrivateUsage] - breaking it is the point
 
 
