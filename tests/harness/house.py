@@ -11,6 +11,9 @@ from fleet_worker.bootstrap import Worker, start_worker
 from fleet_worker.settings import WorkerSettings
 from harness.caller import Caller, a_caller
 
+PLAIN_PUBLISH = False
+"""Whether the workers of a test publish by the public API; see the fixture `plain_publish`."""
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -34,6 +37,7 @@ def worker_settings(url: str, base_url: str, **changes: Any) -> WorkerSettings:
             "worker_name": "w-1",
             "retry_base_s": 0.02,
             "retry_longest_s": 0.1,
+            "plain_publish": PLAIN_PUBLISH,
             **changes,
         }
     )

@@ -24,3 +24,10 @@ async def deepseek(simulator: Running) -> AsyncIterator[DeepSeek]:
     client = client_of(simulator)
     yield client
     await client.aclose()
+
+
+@pytest.fixture(params=[False, True], ids=["wire", "public_api"])
+def plain_publish(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Runs a test with both ways of publishing."""
+    monkeypatch.setattr("harness.house.PLAIN_PUBLISH", request.param)
+    return bool(request.param)

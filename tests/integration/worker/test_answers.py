@@ -13,7 +13,7 @@ from fleet_simulator.faults import Fault, Kind, Match
 from harness.caller import a_follower, text_of
 from harness.house import a_house
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.usefixtures("plain_publish")]
 
 CHAT: dict[str, Any] = {
     "model": "deepseek-flash",

@@ -14,7 +14,7 @@ from harness.caller import Caller, a_follower, dead_letters
 from harness.house import a_house
 from harness.waiting import until
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.usefixtures("plain_publish")]
 
 CALM: dict[str, Any] = {
     "model": "deepseek-flash",

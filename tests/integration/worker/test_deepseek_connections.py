@@ -10,6 +10,7 @@ from fleet_chassis.clock import SystemClock
 from fleet_contracts.codes import ErrorCode
 from fleet_simulator import INSTANT, Fault, Kind, Running, SimulatorConfig, serve
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
+from fleet_worker.deepseek.transport import SocketPieces, open_http, pieces_of
 from harness.deepseek_calls import NO_THINKING, chat, client_of, complete, failed
 from harness.upstream import chat_stream
 
@@ -148,3 +149,11 @@ async def test_a_connection_whose_answer_broke_is_not_used_again(
     await failed(deepseek)
     await complete(deepseek, chat())
     assert len(connections(simulator)) == 2
+
+
+async def test_a_body_is_read_straight_from_the_socket_and_not_through_httpx(simulator: Running):
+    http = open_http(5)
+    async with http.stream("GET", f"{simulator.base_url}/models") as response:
+        assert isinstance(pieces_of(response), SocketPieces), "httpx-aiohttp has changed: see transport.py"
+        assert b"".join([piece async for piece in pieces_of(response)])
+    await http.aclose()

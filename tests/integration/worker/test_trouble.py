@@ -23,7 +23,7 @@ from harness.house import a_house, worker_settings
 from harness.requests import a_response
 from harness.waiting import until
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.usefixtures("plain_publish")]
 
 CALM: dict[str, Any] = {
     "model": "deepseek-flash",

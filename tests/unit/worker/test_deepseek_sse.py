@@ -50,6 +50,11 @@ def test_any_cut_of_the_same_bytes_gives_the_events_of_the_specification(
 
 
 @given(stream=_STREAMS)
+def test_pieces_of_one_event_each_give_the_events_of_the_specification(stream: bytes) -> None:
+    assert read(*re.findall(rb".*?\n\n|.+", stream, re.DOTALL)) == naive(stream)
+
+
+@given(stream=_STREAMS)
 def test_single_bytes_give_the_events_of_the_specification(stream: bytes) -> None:
     assert read(*(bytes([byte]) for byte in stream)) == naive(stream)
 

@@ -1,56 +1,36 @@
 import asyncio
-import json
-from typing import Any
+
+import pytest
 
 from fleet_worker.completion import Delta
-from fleet_worker.composing import Composed
 from fleet_worker.ports import Sent
-from fleet_worker.replies.outgoing import NotConfirmedError, UnroutableError
 from fleet_worker.replies.stream import MAX_WAITING_CHARACTERS, RabbitReplyStream
-from fleet_worker.request import Request
+from fleet_worker.terminal import Terminal
+from harness.publishing import GONE, REFUSED, TAKEN, FakeBroker, Way, a_deliverer, both_ways
 from harness.requests import a_request
 
-
-class Broker:
-    """Confirms each publish when told, or refuses it."""
-
-    def __init__(self) -> None:
-        self.bodies: list[dict[str, Any]] = []
-        self.arrived = asyncio.Event()
-        self.confirm = asyncio.Event()
-        self.confirm.set()
-        self.refusal: Exception | None = None
-
-    async def deliver(self, request: Request, reply: Composed) -> None:
-        del request
-        self.arrived.set()
-        await self.confirm.wait()
-        if self.refusal is not None:
-            raise self.refusal
-        self.bodies.append(json.loads(reply.body))
-
-    async def deliver_terminal(self, request: Request, reply: Composed) -> None:
-        await self.deliver(request, reply)
+pytestmark = both_ways
 
 
-def a_stream(broker: Broker, *, stream: bool = True) -> RabbitReplyStream:
+def a_stream(broker: FakeBroker, way: Way, *, stream: bool = True) -> RabbitReplyStream:
     runs = iter(["r1", "r2", "r3"])
-    return RabbitReplyStream(a_request(stream=stream), broker, "w", lambda: next(runs))
+    request = a_request(stream=stream)
+    return RabbitReplyStream(request, a_deliverer(way(broker)), "w", lambda: next(runs))
 
 
 def text(content: str) -> Delta:
     return Delta({"content": content})
 
 
-async def test_chunks_are_numbered_from_nought_and_joined_while_a_confirm_is_on_its_way():
-    broker = Broker()
-    stream = a_stream(broker)
+async def test_chunks_are_numbered_from_nought_and_joined_while_a_confirm_is_on_its_way(way: Way):
+    broker = FakeBroker()
+    stream = a_stream(broker, way)
+    broker.hold()
     stream.accept(1)
-    broker.confirm.clear()
     await broker.arrived.wait()
     for letter in "abcd":
         stream.send(text(letter))
-    broker.confirm.set()
+    broker.release()
     assert await stream.settle() == Sent(0, degraded=False)
     assert [body.get("delta") for body in broker.bodies] == [None, {"content": "abcd"}]
     stream.send(text("e"))
@@ -59,9 +39,9 @@ async def test_chunks_are_numbered_from_nought_and_joined_while_a_confirm_is_on_
     await stream.close()
 
 
-async def test_a_new_attempt_counts_from_nought_again_under_another_run():
-    broker = Broker()
-    stream = a_stream(broker)
+async def test_a_new_attempt_counts_from_nought_again_under_another_run(way: Way):
+    broker = FakeBroker()
+    stream = a_stream(broker, way)
     stream.accept(1)
     stream.send(text("old"))
     await stream.settle()
@@ -77,35 +57,35 @@ async def test_a_new_attempt_counts_from_nought_again_under_another_run():
     await stream.close()
 
 
-async def test_a_reader_whose_queue_is_gone_gets_no_more_chunks_and_the_result_says_so():
-    broker = Broker()
-    stream = a_stream(broker)
+async def test_a_reader_whose_queue_is_gone_gets_no_more_chunks_and_the_result_says_so(way: Way):
+    broker = FakeBroker()
+    stream = a_stream(broker, way)
     stream.accept(1)
     await stream.settle()
-    broker.refusal = UnroutableError()
+    broker.verdict = GONE
     stream.send(text("a"))
     assert (await stream.settle()).degraded
-    broker.refusal = None
+    broker.verdict = TAKEN
     stream.send(text("b"))
     assert (await stream.settle()).degraded
     assert [body["kind"] for body in broker.bodies] == ["accepted"]
     await stream.close()
 
 
-async def test_a_full_queue_degrades_the_stream_and_not_the_upstream_read():
-    broker = Broker()
-    stream = a_stream(broker)
+async def test_a_full_queue_degrades_the_stream_and_not_the_upstream_read(way: Way):
+    broker = FakeBroker()
+    stream = a_stream(broker, way)
     stream.accept(1)
-    broker.refusal = NotConfirmedError()
+    broker.verdict = REFUSED
     stream.send(text("a"))
     assert (await stream.settle()).degraded
     await stream.close()
 
 
-async def test_a_reader_that_does_not_read_bounds_what_waits_for_it():
-    broker = Broker()
-    broker.confirm.clear()
-    stream = a_stream(broker)
+async def test_a_reader_that_does_not_read_bounds_what_waits_for_it(way: Way):
+    broker = FakeBroker()
+    broker.hold()
+    stream = a_stream(broker, way)
     stream.accept(1)
     for _ in range(3):
         stream.send(text("x" * (MAX_WAITING_CHARACTERS // 2)))
@@ -113,11 +93,48 @@ async def test_a_reader_that_does_not_read_bounds_what_waits_for_it():
     await stream.close()
 
 
-async def test_an_unstreamed_request_hears_nothing_before_its_result():
-    broker = Broker()
-    stream = a_stream(broker, stream=False)
+async def test_an_unstreamed_request_hears_nothing_before_its_result(way: Way):
+    broker = FakeBroker()
+    stream = a_stream(broker, way, stream=False)
     stream.accept(1)
     stream.restart(2, "worker_lost")
     assert await stream.settle() == Sent(-1, degraded=False)
     assert broker.bodies == []
     await stream.close()
+
+
+async def test_the_terminal_reply_stays_behind_the_chunks_even_of_a_reader_that_is_slow(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fleet_worker.replies.stream.SETTLE_TIMEOUT_S", 0.05)
+    broker = FakeBroker()
+    broker.hold()
+    stream = a_stream(broker, way)
+    stream.accept(1)
+    await broker.arrived.wait()
+    stream.send(text("never sent"))
+    sent = await stream.settle()
+    assert sent.degraded
+    finishing = asyncio.create_task(stream.finish(Terminal("result", "c-1:final", 1, b'{"kind": "result"}')))
+    broker.release()
+    await finishing
+    await stream.close()
+    kinds = [body["kind"] for body in broker.bodies]
+    assert [kind for kind in kinds if kind != "accepted"][:1] == ["result"]
+    assert "accepted" not in kinds[1:]
+    assert "chunk" not in kinds
+
+
+async def test_a_stream_that_was_closed_sends_nothing_more(way: Way):
+    broker = FakeBroker()
+    broker.hold()
+    stream = a_stream(broker, way)
+    stream.accept(1)
+    await broker.arrived.wait()
+    stream.send(text("a"))
+    await stream.close()
+    stream.send(text("b"))
+    broker.release()
+    assert (await stream.settle()).degraded
+    await asyncio.sleep(0)
+    assert [body["kind"] for body in broker.bodies] in (["accepted"], [])

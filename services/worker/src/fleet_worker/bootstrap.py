@@ -102,7 +102,9 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     amqp_url = settings.amqp_url.get_secret_value()
     await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
     sharing = await open_sharing(settings, clock, registry, parts)
-    publishers = await parts.enter_async_context(open_publishers(amqp_url, CONNECT_TIMEOUT_S))
+    publishers = await parts.enter_async_context(
+        open_publishers(amqp_url, CONNECT_TIMEOUT_S, plain=settings.plain_publish)
+    )
     upstream = await parts.enter_async_context(
         open_upstream(settings, clock, HealthObserver(registry, get_log("upstream")), sharing.store)
     )

@@ -178,6 +178,11 @@ class WorkerSettings(ServiceSettings):
     health_host: str = Field(default="0.0.0.0", description="Address of /livez, /readyz, /metrics")  # noqa: S104
     health_port: int = Field(default=9090, ge=0, le=65535, description="Port of them; 0 takes a free one")
     worker_name: str = Field(default="", description="Name in replies and logs; host and process where empty")
+    plain_publish: bool = Field(
+        default=False,
+        description="true: chunks leave by the client library's public API; slower, for when a release of it "
+        "breaks the fast way",
+    )
     share_nothing: bool = Field(
         default=False,
         description="true: start beside other workers without REDIS_URL; limits then hold for each",

@@ -18,7 +18,7 @@ from fleet_worker.deepseek.errors import deadline_passed, interrupted, refused, 
 from fleet_worker.deepseek.reading import AnswerReader, StreamedAnswer, WholeAnswer
 from fleet_worker.deepseek.refusals import answer_of, retry_after_s
 from fleet_worker.deepseek.shapes import Json
-from fleet_worker.deepseek.transport import open_http
+from fleet_worker.deepseek.transport import open_http, pieces_of
 from fleet_worker.deepseek.verdict import check
 from fleet_worker.request import Request
 
@@ -96,7 +96,7 @@ class DeepSeek:
         async with self._sent(call) as response:
             if response.status_code != _OK:
                 raise await self._refusal(response, call)
-            pieces = _pieces(response)
+            pieces = pieces_of(response)
             answer = await _read(call.reader, pieces)
             completion = Completion(answer, call.trace_id, call.watch.first_content_ms, call.watch.elapsed_ms)
             call.watch.stop()
@@ -175,12 +175,8 @@ async def _first_bytes(response: httpx.Response) -> bytes:
     body = bytearray()
     with suppress(TimeoutError, httpx.RequestError):
         async with asyncio.timeout(_ERROR_BODY_S):
-            async for piece in _pieces(response):
+            async for piece in pieces_of(response):
                 body += piece
                 if len(body) > _MAX_ERROR_BYTES:
                     break
     return bytes(body[:_MAX_ERROR_BYTES])
-
-
-def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
-    return response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()

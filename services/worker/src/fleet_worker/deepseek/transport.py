@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -11,6 +12,7 @@ from httpx_aiohttp import AiohttpTransport
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 _IDLE_CONNECTION_S = 15
+_BODY = "fleet_body"
 
 HttpClient = httpx.AsyncClient
 RequestError = httpx.RequestError
@@ -34,13 +36,52 @@ class PooledTransport(AiohttpTransport):
         httpx-aiohttp calls every lost connection a connect timeout, and lets some errors through as they are.
         """
         try:
-            return await super().handle_async_request(request)
+            response = await super().handle_async_request(request)
         except httpx.ConnectTimeout as error:
             if isinstance(error.__cause__, TimeoutError):
                 raise
             raise httpx.RemoteProtocolError("the connection was lost before an answer came") from error
         except aiohttp.ClientError as error:
             raise httpx.RemoteProtocolError("the answer is no HTTP") from error
+        # httpx-aiohttp keeps it to itself; without it, the body is read as httpx reads it.
+        below: Any = getattr(response.stream, "_aiohttp_response", None)
+        if isinstance(below, aiohttp.ClientResponse):
+            response.extensions[_BODY] = below.content
+        return response
+
+
+class SocketPieces:
+    """The bytes of a body as they come from the socket.
+
+    httpx would take each piece through four generators, which together cost as much as reading it.
+    """
+
+    def __init__(self, body: aiohttp.StreamReader) -> None:
+        self._body = body
+
+    def __aiter__(self) -> "SocketPieces":
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await self._body.readany()
+        except (aiohttp.ClientError, OSError) as error:
+            raise httpx.ReadError("the connection was lost before the answer was whole") from error
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+
+def pieces_of(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body as it comes, decoded where it is encoded; can be read on by another iterator.
+
+    Raises:
+        httpx.RequestError: from the iterator; the body broke off.
+    """
+    body: aiohttp.StreamReader | None = response.extensions.get(_BODY)
+    if "content-encoding" in response.headers:
+        return response.aiter_bytes()
+    return response.aiter_raw() if body is None else SocketPieces(body)
 
 
 def open_http(connect_s: float, tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:

@@ -1,6 +1,7 @@
 """Gets replies to their readers: the caller first, then everyone who follows the results."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from fleet_worker.composing import Composed
@@ -11,8 +12,15 @@ from fleet_worker.replies.addressing import (
     to_caller,
     to_followers,
 )
-from fleet_worker.replies.outgoing import NotConfirmedError, Outgoing, UnroutableError
-from fleet_worker.replies.publisher import Publisher, Publishers
+from fleet_worker.replies.outgoing import (
+    Ended,
+    NotConfirmedError,
+    Outgoing,
+    Posted,
+    Publishes,
+    UnroutableError,
+)
+from fleet_worker.replies.publisher import Publishers
 from fleet_worker.request import Addressed, Refusal
 from fleet_worker.retrying import Passing, Retrying
 
@@ -29,14 +37,16 @@ class Deliverer:
         self._retrying = retrying
         self._unfinished: set[asyncio.Task[None]] = set()
 
-    async def deliver(self, request: Addressed, reply: Composed) -> None:
-        """Publish one chunk or announcement, once.
+    def post(self, request: Addressed, compose: Callable[[], Composed], ended: Ended) -> Posted:
+        """Publish one chunk or announcement, once, without waiting; terminal replies that follow stay behind.
 
-        Raises:
-            UnroutableError: the caller's queue is gone.
-            NotConfirmedError: the caller's queue is full, or the broker is away.
+        Args:
+            request: What it answers.
+            compose: Called when it leaves.
+            ended: Hears that it is confirmed, that the caller's queue is gone, or that the queue is full or
+                the broker away.
         """
-        await self._publishers.replies.publish(to_caller(request, reply))
+        return self._publishers.replies.post(lambda: to_caller(request, compose()), ended)
 
     async def deliver_terminal(self, request: Addressed, reply: Composed) -> None:
         """Publish the terminal reply so that it is confirmed where it counts.
@@ -86,7 +96,7 @@ class Deliverer:
             return False
         return True
 
-    async def _publish(self, publisher: Publisher, message: Outgoing, passing: Passing) -> None:
+    async def _publish(self, publisher: Publishes, message: Outgoing, passing: Passing) -> None:
         await self._retrying.publish(lambda: publisher.publish(message), passing, TERMINAL_TIMEOUT_S)
 
     async def _copy_to_followers(self, request: Addressed, reply: Composed) -> None:

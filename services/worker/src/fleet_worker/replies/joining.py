@@ -25,6 +25,21 @@ class InLine:
     estimate_ms: int | None
 
 
+class _Text:
+    """Deltas of one field of text, gathered without an object for each: thousands of them may wait."""
+
+    __slots__ = ("characters", "field", "parts")
+
+    def __init__(self, field: str, text: str) -> None:
+        self.field = field
+        self.parts = [text]
+        self.characters = len(text)
+
+    def joined(self) -> Delta:
+        """All of them as one."""
+        return Delta({self.field: "".join(self.parts)})
+
+
 class Outbox:
     """Announcements and deltas in order; joins neighbouring deltas of the same kind.
 
@@ -34,7 +49,7 @@ class Outbox:
 
     def __init__(self, max_characters: int) -> None:
         self._max_characters = max_characters
-        self._waiting: deque[Announcement | InLine | Delta] = deque()
+        self._waiting: deque[Announcement | InLine | Delta | _Text] = deque()
         self._characters = 0
 
     def __len__(self) -> int:
@@ -42,7 +57,7 @@ class Outbox:
 
     def announce(self, announcement: Announcement) -> None:
         """Queue an announcement; the deltas of an attempt that has ended are dropped."""
-        self._waiting = deque(item for item in self._waiting if not isinstance(item, Delta))
+        self._waiting = deque(item for item in self._waiting if not isinstance(item, Delta | _Text))
         self._characters = 0
         self._waiting.append(announcement)
 
@@ -53,6 +68,10 @@ class Outbox:
 
     def add(self, delta: Delta) -> bool:
         """Queue a delta; False, and nothing queued, where more than `max_characters` would wait."""
+        if delta.logprobs is None and len(delta.fields) == 1:
+            ((field, text),) = delta.fields.items()
+            if type(text) is str:
+                return self._add_text(field, text)
         size = _characters(delta)
         if self._characters + size > self._max_characters:
             return False
@@ -70,8 +89,25 @@ class Outbox:
         if not self._waiting:
             return None
         first = self._waiting.popleft()
-        if not isinstance(first, Delta):
-            return first
+        if isinstance(first, _Text):
+            self._characters -= first.characters
+            return first.joined()
+        return self._joined(first) if isinstance(first, Delta) else first
+
+    def _add_text(self, field: str, text: str) -> bool:
+        size = len(text)
+        if self._characters + size > self._max_characters:
+            return False
+        self._characters += size
+        last = self._waiting[-1] if self._waiting else None
+        if type(last) is _Text and last.field == field and last.characters + size <= MAX_CHUNK_CHARACTERS:
+            last.parts.append(text)
+            last.characters += size
+        else:
+            self._waiting.append(_Text(field, text))
+        return True
+
+    def _joined(self, first: Delta) -> Delta:
         parts, size = [first], _characters(first)
         while self._waiting and isinstance(following := self._waiting[0], Delta):
             size += _characters(following)

@@ -1,7 +1,8 @@
 """A message on its way out, and the two ways in which it may not arrive."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 
 class UnroutableError(Exception):
@@ -24,3 +25,53 @@ class Outgoing:
     reply_to: str | None = None
     headers: dict[str, Any] = field(default_factory=dict[str, Any])
     mandatory: bool = True
+
+
+Compose = Callable[[], Outgoing]
+"""Makes a message at the moment in which it can leave, so that what gathers until then leaves with it."""
+
+
+def composed(compose: Compose) -> Outgoing:
+    """What `compose` makes.
+
+    Raises:
+        NotConfirmedError: it made nothing; a bug in one sender must not reach the others.
+    """
+    try:
+        return compose()
+    except Exception as bug:
+        raise NotConfirmedError(f"{type(bug).__name__} while it was composed") from bug
+
+
+Ended = Callable[[UnroutableError | NotConfirmedError | None], None]
+"""Hears what became of a message: None where it is confirmed. Called at most once, and never waits."""
+
+
+class Posted(Protocol):
+    """A message that was handed over."""
+
+    def withdraw(self) -> None:
+        """Nobody wants to hear of it any more; it does not leave, unless it has left."""
+        ...
+
+
+class Publishes(Protocol):
+    """Publishes with confirms, in the order in which it is asked to."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is up now."""
+        ...
+
+    def post(self, compose: Compose, ended: Ended) -> Posted:
+        """Publish without waiting; a message that is not confirmed within 10 s has failed."""
+        ...
+
+    async def publish(self, message: Outgoing) -> None:
+        """Publish and have it confirmed.
+
+        Raises:
+            UnroutableError: the queue is gone.
+            NotConfirmedError: refused, not confirmed within 10 s, or the connection is lost.
+        """
+        ...

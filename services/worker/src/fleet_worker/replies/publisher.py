@@ -11,43 +11,62 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnec
 from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq.exceptions import AMQPError
 
-from fleet_worker.replies.outgoing import NotConfirmedError, Outgoing, UnroutableError
+from fleet_worker.replies.outgoing import (
+    Compose,
+    Ended,
+    NotConfirmedError,
+    Outgoing,
+    Posted,
+    Publishes,
+    UnroutableError,
+    composed,
+)
+from fleet_worker.replies.wire import TappedConnection, WirePublisher
 
 CONFIRM_TIMEOUT_S = 10.0
 RECONNECT_INTERVAL_S = 1.0
 
 
-class Publisher:
-    """Publishes on one channel and waits for the broker's word on each message."""
+class PlainPublisher:
+    """Publishes on one channel by aio-pika's public API, one message after the other."""
 
     def __init__(self, connection: AbstractRobustConnection, channel: AbstractChannel) -> None:
         self._connection = connection
         self._channel = channel
         self._exchanges: dict[str, AbstractExchange] = {"": channel.default_exchange}
+        self._posted: set[_PlainPost] = set()
 
     @property
     def connected(self) -> bool:
         """Whether the connection is up now."""
         return self._connection.connected.is_set()
 
-    async def publish(self, message: Outgoing, timeout_s: float = CONFIRM_TIMEOUT_S) -> None:
-        """Publish and have it confirmed.
+    def post(self, compose: Compose, ended: Ended) -> Posted:
+        """As the protocol says, from a task of its own."""
+        posted = _PlainPost(self, compose, ended)
+        self._posted.add(posted)
+        posted.task.add_done_callback(lambda _: self._posted.discard(posted))
+        return posted
+
+    async def publish(self, message: Outgoing) -> None:
+        """As the protocol says.
 
         The message id is random on each publish: the client library matches returned messages by it, so an
         id used twice at once would give one publish the other's answer.
-
-        Raises:
-            UnroutableError: the queue is gone.
-            NotConfirmedError: refused, not confirmed within `timeout_s` seconds, or the connection is lost.
         """
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(CONFIRM_TIMEOUT_S):
                 exchange = await self._exchange(message.exchange)
                 await exchange.publish(_encoded(message), message.routing_key, mandatory=message.mandatory)
         except PublishError as error:
             raise UnroutableError(f"no queue takes {message.routing_key}") from error
         except (DeliveryError, AMQPError, OSError, RuntimeError, TimeoutError) as error:
             raise NotConfirmedError(f"{type(error).__name__} from the broker") from error
+
+    def close(self) -> None:
+        """Publish nothing more of what was posted."""
+        for posted in list(self._posted):
+            posted.withdraw()
 
     async def _exchange(self, name: str) -> AbstractExchange:
         known = self._exchanges.get(name)
@@ -70,25 +89,59 @@ def _encoded(message: Outgoing) -> aio_pika.Message:
     )
 
 
+class _PlainPost:
+    """One message on its way."""
+
+    def __init__(self, publisher: PlainPublisher, compose: Compose, ended: Ended) -> None:
+        self.task = asyncio.create_task(self._publish(publisher, compose, ended))
+
+    def withdraw(self) -> None:
+        """As the protocol says."""
+        self.task.cancel()
+
+    async def _publish(self, publisher: PlainPublisher, compose: Compose, ended: Ended) -> None:
+        try:
+            await publisher.publish(composed(compose))
+        except (UnroutableError, NotConfirmedError) as error:
+            ended(error)
+        else:
+            ended(None)
+
+
 @dataclass(frozen=True, slots=True)
 class Publishers:
     """A channel for what goes to callers, and one for the rest, so that an error on one spares the other."""
 
-    replies: Publisher
-    events: Publisher
+    replies: Publishes
+    events: Publishes
 
 
 @asynccontextmanager
-async def open_publishers(amqp_url: str, timeout_s: float) -> AsyncGenerator[Publishers]:
-    """Connect for publishing; the connection comes back by itself after a broker's restart."""
+async def open_publishers(amqp_url: str, timeout_s: float, *, plain: bool) -> AsyncGenerator[Publishers]:
+    """Connect for publishing; the connection comes back by itself after a broker's restart.
+
+    Args:
+        amqp_url: The broker.
+        timeout_s: Seconds to connect.
+        plain: Replies leave by the client library's public API too: slower, and independent of its insides.
+    """
+    kind = aio_pika.RobustConnection if plain else TappedConnection
     async with asyncio.timeout(timeout_s):
-        connection = await aio_pika.connect_robust(amqp_url, reconnect_interval=RECONNECT_INTERVAL_S)
+        connection = await aio_pika.connect_robust(
+            amqp_url, reconnect_interval=RECONNECT_INTERVAL_S, connection_class=kind
+        )
+    events = await _plain_publisher(connection)
+    if isinstance(connection, TappedConnection):
+        replies = await WirePublisher.open(connection)
+    else:
+        replies = await _plain_publisher(connection)
     try:
-        yield Publishers(await _publisher(connection), await _publisher(connection))
+        yield Publishers(replies, events)
     finally:
+        replies.close()
         await connection.close()
 
 
-async def _publisher(connection: AbstractRobustConnection) -> Publisher:
+async def _plain_publisher(connection: AbstractRobustConnection) -> PlainPublisher:
     channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    return Publisher(connection, channel)
+    return PlainPublisher(connection, channel)

@@ -15,7 +15,7 @@ from fleet_worker.composing import (
 from fleet_worker.ports import Sent
 from fleet_worker.replies.addressing import terminal_reply
 from fleet_worker.replies.joining import Announcement, InLine, Outbox
-from fleet_worker.replies.outgoing import NotConfirmedError, UnroutableError
+from fleet_worker.replies.outgoing import Ended, NotConfirmedError, Posted, UnroutableError
 from fleet_worker.request import Request
 from fleet_worker.terminal import Terminal
 
@@ -27,10 +27,10 @@ NewRun = Callable[[], str]
 
 
 class Delivers(Protocol):
-    """Gets one reply to its reader."""
+    """Gets replies to their reader, in order."""
 
-    async def deliver(self, request: Request, reply: Composed) -> None:
-        """Publish a chunk or announcement; raises where it is not confirmed."""
+    def post(self, request: Request, compose: Callable[[], Composed], ended: Ended) -> Posted:
+        """Publish a chunk or announcement, composed when it leaves; `ended` hears what became of it."""
         ...
 
     async def deliver_terminal(self, request: Request, reply: Composed) -> None:
@@ -39,7 +39,7 @@ class Delivers(Protocol):
 
 
 class RabbitReplyStream:
-    """Sends what is queued from one task of its own, with one publish in flight at a time.
+    """Sends what is queued with one publish on its way at a time, and needs no task of its own.
 
     That keeps the chunks in order, and joins what comes while a confirm is on its way.
     """
@@ -55,10 +55,8 @@ class RabbitReplyStream:
         self._waits = 0
         self._degraded = False
         self._outbox = Outbox(MAX_WAITING_CHARACTERS)
-        self._something_waits = asyncio.Event()
-        self._all_sent = asyncio.Event()
-        self._all_sent.set()
-        self._sending: asyncio.Task[None] | None = None
+        self._posted: Posted | None = None
+        self._all_sent: asyncio.Future[None] | None = None
 
     def accept(self, attempt: int) -> None:
         """Say that the first attempt has started."""
@@ -91,12 +89,13 @@ class RabbitReplyStream:
 
     async def settle(self) -> Sent:
         """Wait until every chunk is confirmed; a reader slower than 10 s gets no more of them."""
-        try:
-            async with asyncio.timeout(SETTLE_TIMEOUT_S):
-                await self._all_sent.wait()
-        except TimeoutError:
-            self._degrade()
-            await self.close()
+        if self._posted is not None:
+            self._all_sent = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(SETTLE_TIMEOUT_S):
+                    await self._all_sent
+            except TimeoutError:
+                self._degrade()
         return Sent(self._last_seq, self._degraded)
 
     async def finish(self, terminal: Terminal) -> None:
@@ -105,9 +104,7 @@ class RabbitReplyStream:
 
     async def close(self) -> None:
         """Stop sending."""
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
+        self._degrade()
 
     def _begin(self, attempt: int) -> None:
         self._attempt = attempt
@@ -120,24 +117,22 @@ class RabbitReplyStream:
             self._wake()
 
     def _wake(self) -> None:
-        self._all_sent.clear()
-        self._something_waits.set()
-        if self._sending is None:
-            self._sending = asyncio.create_task(self._send_what_waits())
+        if self._posted is None:
+            self._posted = self._deliverer.post(self._request, self._next, self._on_end)
 
-    async def _send_what_waits(self) -> None:
-        while True:
-            await self._something_waits.wait()
-            self._something_waits.clear()
-            while (item := self._outbox.take()) is not None:
-                await self._send_one(self._compose(item))
-            self._all_sent.set()
-
-    async def _send_one(self, reply: Composed) -> None:
-        try:
-            await self._deliverer.deliver(self._request, reply)
-        except (UnroutableError, NotConfirmedError):
+    def _on_end(self, error: UnroutableError | NotConfirmedError | None) -> None:
+        self._posted = None
+        if error is not None:
             self._degrade()
+        elif self._outbox:
+            self._wake()
+        else:
+            self._settled()
+
+    def _next(self) -> Composed:
+        item = self._outbox.take()
+        assert item is not None  # noqa: S101 - what was posted was queued before, and what clears that withdraws the post
+        return self._compose(item)
 
     def _compose(self, item: Announcement | InLine | Delta) -> Composed:
         if isinstance(item, InLine):
@@ -153,4 +148,11 @@ class RabbitReplyStream:
     def _degrade(self) -> None:
         self._degraded = True
         self._outbox.clear()
-        self._all_sent.set()
+        if self._posted is not None:
+            self._posted.withdraw()
+            self._posted = None
+        self._settled()
+
+    def _settled(self) -> None:
+        if self._all_sent is not None and not self._all_sent.done():
+            self._all_sent.set_result(None)
