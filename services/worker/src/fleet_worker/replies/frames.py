@@ -103,15 +103,21 @@ def _properties(message: Outgoing, message_id: str) -> bytes:
     values = [_JSON, _table(message.headers), _PERSISTENT, _NO_PRIORITY]
     if message.correlation_id is not None:
         flags |= _CORRELATION_ID
-        values.append(_short(message.correlation_id))
+        values.append(_kept(message.correlation_id))
     if message.reply_to is not None:
         flags |= _REPLY_TO
-        values.append(_short(message.reply_to))
+        values.append(_kept(message.reply_to))
     values.append(_short(message_id))
     if message.type is not None:
         flags |= _TYPE
-        values.append(_short(message.type))
+        values.append(_kept(message.type))
     return _CONTENT_HEAD.pack(60, 0, len(message.body), flags) + b"".join(values)
+
+
+@lru_cache(maxsize=8192)
+def _kept(text: str) -> bytes:
+    """A short text that comes again: with each chunk of a request, or with each reply of a kind."""
+    return _short(text)
 
 
 def _short(text: str) -> bytes:
@@ -125,7 +131,7 @@ _JSON = _short(CONTENT_TYPE)
 
 
 def _table(headers: dict[str, object]) -> bytes:
-    fields = b"".join([_short(name) + _field(headers[name]) for name in sorted(headers)])
+    fields = b"".join([_kept(name) + _field(headers[name]) for name in sorted(headers)])
     return _LONG.pack(len(fields)) + fields
 
 
