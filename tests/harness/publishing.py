@@ -13,8 +13,8 @@ from aio_pika.exceptions import DeliveryError, PublishError
 from pamqp import body, commands, header
 
 from fleet_chassis.clock import SystemClock
+from fleet_worker.replies.answers import Confirmed, Returned
 from fleet_worker.replies.delivering import Deliverer
-from fleet_worker.replies.frames import Confirmed, Returned
 from fleet_worker.replies.outgoing import Publishes
 from fleet_worker.replies.pipeline import Pipeline
 from fleet_worker.replies.publisher import PlainPublisher, Publishers

@@ -10,16 +10,8 @@ from pamqp import body, commands, frame, header
 from pamqp.base import Frame
 from pamqp.heartbeat import Heartbeat
 
-from fleet_worker.replies.frames import (
-    HEARTBEAT,
-    Answer,
-    Blocked,
-    ChannelClosed,
-    Confirmed,
-    Returned,
-    Sieve,
-    publication,
-)
+from fleet_worker.replies.answers import HEARTBEAT, Answer, ChannelClosed, Confirmed, Returned, Sieve
+from fleet_worker.replies.frames import publication
 from fleet_worker.replies.outgoing import Outgoing
 from harness.publishing import messages_of
 
@@ -102,8 +94,8 @@ def returned(message: Outgoing) -> Part:
     return frame.marshal(back, OURS) + content, [Returned("word0001")], False
 
 
-def passing(part: Frame | Heartbeat, channel: int, *answers: Answer) -> Part:
-    return frame.marshal(part, channel), list(answers), True
+def passing(part: Frame | Heartbeat, channel: int) -> Part:
+    return frame.marshal(part, channel), [], True
 
 
 TAGS = st.integers(1, 2**63 - 1)
@@ -116,8 +108,8 @@ PARTS = st.one_of(
             passing(Heartbeat(), 0),
             passing(commands.Basic.Ack(5), OURS + 1),
             passing(commands.Basic.QosOk(), OURS),
-            passing(commands.Connection.Blocked("low on memory"), 0, Blocked(blocked=True)),
-            passing(commands.Connection.Unblocked(), 0, Blocked(blocked=False)),
+            passing(commands.Connection.Blocked("low on memory"), 0),
+            passing(commands.Connection.Unblocked(), 0),
         ]
     ),
 )
@@ -146,6 +138,16 @@ def test_a_closed_channel_is_told_to_both_sides_and_its_number_is_given_up():
     close = frame.marshal(commands.Channel.Close(404, "NOT_FOUND", 60, 40), OURS)
     another_s = frame.marshal(commands.Basic.Ack(1), OURS)
     assert sieve.feed(close + another_s) == (close + another_s, [ChannelClosed()])
+
+
+def test_a_broker_that_takes_no_publishes_says_so_to_both_sides():
+    sieve = Sieve()
+    for said, blocked in (
+        (commands.Connection.Blocked("low on memory"), True),
+        (commands.Connection.Unblocked(), False),
+    ):
+        told = frame.marshal(said, 0)
+        assert (sieve.feed(told), sieve.blocked) == ((told, []), blocked)
 
 
 def test_a_broker_that_speaks_another_protocol_is_let_through():

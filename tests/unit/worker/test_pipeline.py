@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from fleet_worker.replies import pipeline as module
-from fleet_worker.replies.frames import Blocked, ChannelClosed, Confirmed, Returned
+from fleet_worker.replies.answers import ChannelClosed, Confirmed, Returned
 from fleet_worker.replies.outgoing import Ended, NotConfirmedError, Outgoing, UnroutableError
 from fleet_worker.replies.pipeline import Pipeline
 from harness.publishing import messages_of
@@ -90,12 +90,9 @@ async def test_a_returned_message_is_unroutable_whatever_its_confirm_says():
     assert ends.told == [("a", UnroutableError), ("b", None)]
 
 
-@pytest.mark.parametrize("held", [Blocked(blocked=True), None])
-async def test_while_the_broker_or_the_socket_takes_nothing_messages_are_not_even_composed(
-    held: Blocked | None,
-):
+async def test_while_broker_or_socket_take_nothing_messages_are_not_even_composed():
     pipeline, line, ends = opened()
-    pipeline.hear([held]) if held else pipeline.hold(full=True)
+    pipeline.hold(held=True)
     gathered = ["a"]
     pipeline.post(
         lambda: Outgoing(exchange="", routing_key="q", body="".join(gathered).encode()), ends.of("a")
@@ -103,7 +100,7 @@ async def test_while_the_broker_or_the_socket_takes_nothing_messages_are_not_eve
     await a_turn()
     gathered.append("b")
     assert line.writes == []
-    pipeline.hear([Blocked(blocked=False)]) if held else pipeline.hold(full=False)
+    pipeline.hold(held=False)
     await a_turn()
     assert line.bodies() == [b"ab"]
 
@@ -143,10 +140,10 @@ async def test_what_is_not_confirmed_in_time_has_failed_whether_or_not_it_left(
     pipeline, line, ends = opened()
     pipeline.post(a_message("a"), ends.of("a"))
     await a_turn()
-    pipeline.hold(full=True)
+    pipeline.hold(held=True)
     with pytest.raises(NotConfirmedError, match="no confirm"):
         await pipeline.publish(a_message("b")())
-    pipeline.hold(full=False)
+    pipeline.hold(held=False)
     await a_turn()
     pipeline.hear([Confirmed(1, multiple=False, taken=True)])
     assert (ends.told, line.bodies()) == ([("a", NotConfirmedError)], [b"a"])
@@ -154,13 +151,13 @@ async def test_what_is_not_confirmed_in_time_has_failed_whether_or_not_it_left(
 
 async def test_a_withdrawn_message_does_not_leave_and_a_cancelled_publish_is_withdrawn():
     pipeline, line, ends = opened()
-    pipeline.hold(full=True)
+    pipeline.hold(held=True)
     pipeline.post(a_message("a"), ends.of("a")).withdraw()
     publishing = asyncio.create_task(pipeline.publish(a_message("b")()))
     await a_turn()
     publishing.cancel()
     await asyncio.gather(publishing, return_exceptions=True)
-    pipeline.hold(full=False)
+    pipeline.hold(held=False)
     pipeline.post(a_message("c"), ends.of("c"))
     await a_turn()
     assert line.bodies() == [b"c"]

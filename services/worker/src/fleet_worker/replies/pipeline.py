@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from fleet_worker.replies.frames import Answer, Blocked, Confirmed, Returned, publication
+from fleet_worker.replies.answers import Answer, Confirmed, Returned
+from fleet_worker.replies.frames import publication
 from fleet_worker.replies.outgoing import (
     Compose,
     Ended,
@@ -80,8 +81,7 @@ class Pipeline:
         self._word = ""
         self._tag = 0
         self._oldest = 1
-        self._full = False
-        self._blocked = False
+        self._held = False
         self._flushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -109,10 +109,10 @@ class Pipeline:
         if error is not None:
             raise error
 
-    def open(self, line: Line) -> None:
+    def open(self, line: Line, *, held: bool = False) -> None:
         """Go on over a channel on which nothing was published yet."""
         self.lost(self._line)
-        self._line = line
+        self._line, self._held = line, held
         self._word = self._new_word()
         self._tag, self._oldest = 0, 1
         self._flush_soon()
@@ -122,13 +122,12 @@ class Pipeline:
         if line is not self._line:
             return
         self._line = None
-        self._full = self._blocked = False
         lost, self._unconfirmed = self._unconfirmed, {}
         self._end(lost.values(), NotConfirmedError("the connection to the broker was lost"))
 
-    def hold(self, *, full: bool) -> None:
-        """The socket takes no more, or takes some again."""
-        self._full = full
+    def hold(self, *, held: bool) -> None:
+        """Broker or socket take no more, or take some again."""
+        self._held = held
         self._flush_soon()
 
     def hear(self, answers: Iterable[Answer]) -> None:
@@ -138,9 +137,6 @@ class Pipeline:
                 self._confirm(answer)
             elif type(answer) is Returned:
                 self._mark_returned(answer.message_id)
-            elif type(answer) is Blocked:
-                self._blocked = answer.blocked
-                self._flush_soon()
             else:
                 self.lost(self._line)
 
@@ -160,7 +156,7 @@ class Pipeline:
 
     def _flush(self) -> None:
         self._flushing = False
-        while (line := self._line) is not None and self._waiting and not (self._full or self._blocked):
+        while (line := self._line) is not None and self._waiting and not self._held:
             if not (frames := self._next_frames(line)):
                 return
             line.write(frames)

@@ -17,9 +17,8 @@ from typing import Any
 from aio_pika import RobustConnection
 from aio_pika.abc import AbstractRobustChannel
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
-from yarl import URL
 
-from fleet_worker.replies.frames import HEARTBEAT, Answer, Sieve
+from fleet_worker.replies.answers import HEARTBEAT, Sieve
 from fleet_worker.replies.outgoing import Compose, Ended, Outgoing, Posted
 from fleet_worker.replies.pipeline import Pipeline
 
@@ -29,7 +28,7 @@ SIGN_OF_LIFE_S = 5.0
 class TappedConnection(RobustConnection):
     """A connection that brings itself up again, and whose socket has a tap."""
 
-    def __init__(self, url: URL, **options: Any) -> None:
+    def __init__(self, url: Any, **options: Any) -> None:
         super().__init__(url, **options)
         plain = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         self._taps = _Taps(plain)
@@ -109,8 +108,7 @@ class Tap(asyncio.Protocol):
         self.channel, self.frame_max = channel, frame_max
         self._sieve.channel = channel
         self._pipeline = pipeline
-        pipeline.open(self)
-        pipeline.hold(full=self._full)
+        pipeline.open(self, held=self._full or self._sieve.blocked)
 
     def write(self, frames: bytes) -> None:
         """Hand whole frames to the socket, between those of the client library."""
@@ -119,6 +117,7 @@ class Tap(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Keep the answers to our publishes, pass the rest on."""
+        was_blocked = self._sieve.blocked
         through, answers = self._sieve.feed(data)
         now = self._clock()
         if not through and now - self._passed_at > SIGN_OF_LIFE_S:
@@ -127,8 +126,11 @@ class Tap(asyncio.Protocol):
         if through:
             self._passed_at = now
             self.inner.data_received(through)
-        if answers:
-            self._hear(answers)
+        if self._pipeline is not None:
+            if answers:
+                self._pipeline.hear(answers)
+            if self._sieve.blocked is not was_blocked:
+                self._hold()
 
     def eof_received(self) -> bool | None:
         """Pass it on."""
@@ -143,21 +145,18 @@ class Tap(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The socket's buffer is full."""
         self.inner.pause_writing()
-        self._hold(full=True)
+        self._full = True
+        self._hold()
 
     def resume_writing(self) -> None:
         """The socket's buffer has room."""
         self.inner.resume_writing()
-        self._hold(full=False)
+        self._full = False
+        self._hold()
 
-    def _hold(self, *, full: bool) -> None:
-        self._full = full
+    def _hold(self) -> None:
         if self._pipeline is not None:
-            self._pipeline.hold(full=full)
-
-    def _hear(self, answers: list[Answer]) -> None:
-        if self._pipeline is not None:
-            self._pipeline.hear(answers)
+            self._pipeline.hold(held=self._full or self._sieve.blocked)
 
 
 class _Taps(TransportFactory):
@@ -167,7 +166,7 @@ class _Taps(TransportFactory):
         self._plain = plain
         self.last: Tap | None = None
 
-    async def create(self, url: URL, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def create(self, url: Any, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a socket as the client library does by itself."""
         reader, writer = await self._plain.create(url, **options)
         # Nothing was read yet: in AMQP the client speaks first.
