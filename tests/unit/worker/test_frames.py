@@ -132,10 +132,13 @@ def test_answers_are_taken_out_and_all_else_goes_through_wherever_the_bytes_are_
     assert through == b"".join(part for part, _, passes in parts if passes)
 
 
-def test_a_closed_channel_is_told_to_both_sides_and_its_number_is_given_up():
+@pytest.mark.parametrize(
+    "end", [commands.Channel.Close(404, "NOT_FOUND", 60, 40), commands.Channel.CloseOk()]
+)
+def test_a_closed_channel_is_told_to_both_sides_and_its_number_is_given_up(end: Frame):
     sieve = Sieve()
     sieve.channel = OURS
-    close = frame.marshal(commands.Channel.Close(404, "NOT_FOUND", 60, 40), OURS)
+    close = frame.marshal(end, OURS)
     another_s = frame.marshal(commands.Basic.Ack(1), OURS)
     assert sieve.feed(close + another_s) == (close + another_s, [ChannelClosed()])
 

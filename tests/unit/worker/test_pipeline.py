@@ -92,7 +92,7 @@ async def test_a_returned_message_is_unroutable_whatever_its_confirm_says():
 
 async def test_while_broker_or_socket_take_nothing_messages_are_not_even_composed():
     pipeline, line, ends = opened()
-    pipeline.hold(held=True)
+    pipeline.hold(line, held=True)
     gathered = ["a"]
     pipeline.post(
         lambda: Outgoing(exchange="", routing_key="q", body="".join(gathered).encode()), ends.of("a")
@@ -100,7 +100,7 @@ async def test_while_broker_or_socket_take_nothing_messages_are_not_even_compose
     await a_turn()
     gathered.append("b")
     assert line.writes == []
-    pipeline.hold(held=False)
+    pipeline.hold(line, held=False)
     await a_turn()
     assert line.bodies() == [b"ab"]
 
@@ -140,10 +140,10 @@ async def test_what_is_not_confirmed_in_time_has_failed_whether_or_not_it_left(
     pipeline, line, ends = opened()
     pipeline.post(a_message("a"), ends.of("a"))
     await a_turn()
-    pipeline.hold(held=True)
+    pipeline.hold(line, held=True)
     with pytest.raises(NotConfirmedError, match="no confirm"):
         await pipeline.publish(a_message("b")())
-    pipeline.hold(held=False)
+    pipeline.hold(line, held=False)
     await a_turn()
     pipeline.hear([Confirmed(1, multiple=False, taken=True)])
     assert (ends.told, line.bodies()) == ([("a", NotConfirmedError)], [b"a"])
@@ -151,13 +151,13 @@ async def test_what_is_not_confirmed_in_time_has_failed_whether_or_not_it_left(
 
 async def test_a_withdrawn_message_does_not_leave_and_a_cancelled_publish_is_withdrawn():
     pipeline, line, ends = opened()
-    pipeline.hold(held=True)
+    pipeline.hold(line, held=True)
     pipeline.post(a_message("a"), ends.of("a")).withdraw()
     publishing = asyncio.create_task(pipeline.publish(a_message("b")()))
     await a_turn()
     publishing.cancel()
     await asyncio.gather(publishing, return_exceptions=True)
-    pipeline.hold(held=False)
+    pipeline.hold(line, held=False)
     pipeline.post(a_message("c"), ends.of("c"))
     await a_turn()
     assert line.bodies() == [b"c"]

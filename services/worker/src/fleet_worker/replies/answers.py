@@ -24,7 +24,7 @@ _ANSWER = struct.Struct(">IQB")
 _RETURN = 60 << 16 | 50
 _ACK = 60 << 16 | 80
 _NACK = 60 << 16 | 120
-_CHANNEL_CLOSE = 20 << 16 | 40
+_CHANNEL_CLOSE, _CHANNEL_CLOSE_OK = 20 << 16 | 40, 20 << 16 | 41
 _BLOCKED = 10 << 16 | 60
 _UNBLOCKED = 10 << 16 | 61
 
@@ -116,7 +116,7 @@ class Sieve:
             _, tag, bits = _ANSWER.unpack_from(data, at)
             answers.append(Confirmed(tag, bool(bits & 1), name == _ACK))
             return False
-        if name == _CHANNEL_CLOSE:
+        if name in {_CHANNEL_CLOSE, _CHANNEL_CLOSE_OK}:
             # Its number may soon be another's.
             self.channel = None
             answers.append(ChannelClosed())

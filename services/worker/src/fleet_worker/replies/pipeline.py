@@ -125,10 +125,11 @@ class Pipeline:
         lost, self._unconfirmed = self._unconfirmed, {}
         self._end(lost.values(), NotConfirmedError("the connection to the broker was lost"))
 
-    def hold(self, *, held: bool) -> None:
-        """Broker or socket take no more, or take some again."""
-        self._held = held
-        self._flush_soon()
+    def hold(self, line: Line, *, held: bool) -> None:
+        """This channel takes no more, or takes some again."""
+        if line is self._line:
+            self._held = held
+            self._flush_soon()
 
     def hear(self, answers: Iterable[Answer]) -> None:
         """Take the broker's answers, in their order."""

@@ -156,7 +156,7 @@ class Tap(asyncio.Protocol):
 
     def _hold(self) -> None:
         if self._pipeline is not None:
-            self._pipeline.hold(held=self._full or self._sieve.blocked)
+            self._pipeline.hold(self, held=self._full or self._sieve.blocked)
 
 
 class _Taps(TransportFactory):
