@@ -4,7 +4,7 @@ import asyncio
 import struct
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import aio_pika
@@ -24,19 +24,20 @@ class Read:
     chunks: int = 0
     characters: int = 0
     ended: int = 0
-    degraded: int = 0
+    heard: set[str] = field(default_factory=set[str])
+    """The requests whose chunks came."""
 
     def take(self, body: bytes) -> None:
         reply: dict[str, Any] = orjson.loads(body)
         kind = reply["kind"]
         if kind == "chunk":
             self.chunks += 1
+            self.heard.add(reply["id"].partition(":")[0])
             self.characters += sum(len(text) for text in reply["delta"].values())
         elif kind == "accepted":
             self.accepted += 1
         elif kind in {"result", "failure"}:
             self.ended += 1
-            self.degraded += bool(reply.get("degraded", True))
 
 
 class _Deliveries(asyncio.Protocol):
