@@ -69,7 +69,7 @@ async def test_a_drain_finishes_what_runs_and_gives_back_what_has_not_started(fl
     async with a_house(fleet_vhost, SLOW, concurrency=2) as house:
         for number in range(6):
             await house.caller.ask(STREAMED, correlation_id=f"c-{number}")
-        await until(lambda: house.worker.supervisor.running == 2)
+        await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2)
         await house.worker.drain(grace_s=20)
         assert house.worker.readiness.why_not() == "The worker is draining."
         ends: list[dict[str, Any]] = []
@@ -79,10 +79,26 @@ async def test_a_drain_finishes_what_runs_and_gives_back_what_has_not_started(fl
         assert await waiting_in(house.url, REQUESTS) == 4
 
 
+async def test_a_drain_gives_back_at_once_what_waits_for_a_permit(fleet_vhost: str):
+    async with a_house(fleet_vhost, SLOW, limit_concurrency=1) as house:
+        for number in range(2):
+            await house.caller.ask(STREAMED, correlation_id=f"c-{number}")
+        await until(lambda: house.worker.supervisor.running == 2)
+        await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1)
+        drain = asyncio.create_task(house.worker.drain(grace_s=20))
+        async with asyncio.timeout(5):
+            while await waiting_in(house.url, REQUESTS) < 1:
+                pass
+        assert not drain.done()
+        assert (await house.caller.until_end())[-1]["kind"] == "result"
+        await drain
+        assert len(house.simulator.log.events(kind="admitted")) == 1
+
+
 async def test_a_message_published_during_a_drain_is_not_hidden_behind_it(fleet_vhost: str):
     async with a_house(fleet_vhost, SLOW) as house:
         await house.caller.ask(STREAMED)
-        await until(lambda: house.worker.supervisor.running == 1)
+        await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1)
         drain = asyncio.create_task(house.worker.drain(grace_s=20))
         await until(lambda: house.worker.readiness.why_not() is not None)
         await asyncio.sleep(0.2)
@@ -201,6 +217,15 @@ async def test_a_broker_that_accepts_and_says_nothing_is_given_up(monkeypatch: p
                 pass
 
 
+async def test_a_worker_whose_health_port_is_taken_says_which_setting_to_change(fleet_vhost: str):
+    async with await asyncio.start_server(until_it_leaves, "127.0.0.1", 0) as other:
+        place = {"health_host": "127.0.0.1", "health_port": other.sockets[0].getsockname()[1]}
+        settings = worker_settings(fleet_vhost, "http://127.0.0.1:9").model_copy(update=place)
+        with pytest.raises(SettingsError, match="set FLEET_HEALTH_PORT to a free port"):
+            async with start_worker(settings):
+                pass
+
+
 async def test_a_worker_without_its_topology_says_what_to_run(vhost: str):
     settings = worker_settings(vhost, "http://127.0.0.1:9")
     with pytest.raises(SettingsError, match="fleet topology apply"):
@@ -212,9 +237,8 @@ async def test_two_hundred_streams_through_one_worker_arrive_whole_and_in_order(
     bodies = [
         {**STREAMED, "messages": [{"role": "user", "content": f"Story {number}"}]} for number in range(200)
     ]
-    timing = Timing(headers=0, first_token=3, tokens_per_second=60)
-    at_once = {"limit_start": 200, "limit_waiters": 200}
-    async with a_house(fleet_vhost, SimulatorConfig(timing=timing), **at_once) as house:
+    timing = Timing(headers=0, first_token=6, tokens_per_second=60)
+    async with a_house(fleet_vhost, SimulatorConfig(timing=timing)) as house:
         ids = [await house.caller.ask(body) for body in bodies]
         replies: dict[str, list[dict[str, Any]]] = {correlation_id: [] for correlation_id in ids}
         ended = 0
