@@ -42,6 +42,7 @@ def a_holder(taken: Taken, owner: str = "a", **changes: Any) -> Holder:
         "identity": "chat.v1:d",
         "facts": FACTS,
         "attempts": taken.attempts,
+        "attempts_before": taken.attempts,
         "void": "",
         "restates": True,
     }

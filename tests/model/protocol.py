@@ -120,7 +120,7 @@ class Protocol:
         return _handed_back(state, place, worker)
 
     def _commit_uncached(self, ledger: Ledger, place: int, fence: int, delivery: bool) -> tuple[Ledger, Any]:
-        holder = Holder(str(place), fence, IDENTITY, FACTS, 0, "", restates=delivery)
+        holder = Holder(str(place), fence, IDENTITY, FACTS, 0, 0, "", restates=delivery)
         record, answer = self._rule(_record(ledger, 0), holder, _head(fence), b"")
         return _ledger(record, 0), answer
 

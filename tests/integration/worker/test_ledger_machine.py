@@ -36,6 +36,7 @@ class Pair:
     real_fence: int = 0
     fence: int = 0
     attempts: int = 0
+    attempts_before: int = 0
     void: str = ""
     sure: bool = True
     real_dead: Owner | None = None
@@ -105,7 +106,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def hold(self, place: int, real_fence: int, taken: Taken | TakenToEnd) -> None:
         name = self.workers[place].name
-        self.workers[place] = Pair(name, real_fence, taken.fence, taken.attempts, taken.void)
+        self.workers[place] = Pair(
+            name, real_fence, taken.fence, taken.attempts, attempts_before=taken.attempts, void=taken.void
+        )
 
     @rule(place=WORKERS, begins=FLAGS, void=st.sampled_from(["", "worker_lost"]))
     def keep(self, place: int, begins: bool, void: str) -> None:
@@ -209,6 +212,7 @@ class LedgerMachine(RuleBasedStateMachine):
             worker.name,
             fence,
             attempts=worker.attempts,
+            attempts_before=worker.attempts_before,
             void=worker.void,
             restates=worker.sure and fence > 0,
             **fixed,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -25,7 +25,7 @@ from fleet_worker.ledger.answers import (
 from fleet_worker.ledger.memory import MemoryRecords
 from fleet_worker.ledger.records import Records
 from fleet_worker.ledger.store import StoreRecords
-from fleet_worker.ledger.times import LARGE_BYTES, Times
+from fleet_worker.ledger.times import LARGE_BYTES, MOST_VANISHED, Times
 from harness.ledgers import FACTS, a_claimant, a_head, a_holder
 from harness.waiting import until
 
@@ -89,6 +89,12 @@ async def until_taken(records: Records, owner: str, **changes: bool) -> Taken:
             await asyncio.sleep(0.02)
 
 
+async def after_a_death(records: Records, owner: str) -> Taken:
+    """The claim of an owner that found the last one dead."""
+    seen = await busy(records.claim(KEY, a_claimant(owner)))
+    return await taken(records.claim(KEY, a_claimant(owner, dead=seen.owner)))
+
+
 async def test_the_first_claim_is_granted_and_another_workers_finds_it_busy(place: Place):
     records = place.records
     first = await taken(records.claim(KEY, a_claimant()))
@@ -137,7 +143,7 @@ async def test_an_owner_whose_lease_ended_is_superseded_and_its_commit_refused(p
     await busy(records.claim(KEY, a_claimant("b")))
     second = await until_taken(records, "b")
     assert second.fence > first.fence
-    assert (second.superseded, second.vanished) == (True, 1)
+    assert (second.superseded, second.vanished) == (True, 0)
     assert await records.keep(KEY, a_holder(first)) is Standing.LOST
     assert await records.commit(KEY, a_holder(first), a_head(), b"1") == Superseded()
     assert await records.commit(KEY, a_holder(second, "b"), a_head("two"), b"2") == Stored()
@@ -157,7 +163,7 @@ async def test_an_owner_found_dead_is_superseded_unless_it_has_renewed(place: Pl
     first = await taken(records.claim(KEY, a_claimant()))
     seen = await busy(records.claim(KEY, a_claimant("b")))
     await asyncio.sleep(0.01)  # a renewal in the same millisecond leaves the lease as it was
-    await records.keep(KEY, a_holder(first))
+    await records.keep(KEY, a_holder(first, attempts=1))
     again = await busy(records.claim(KEY, a_claimant("b", dead=seen.owner)))
     assert again.owner != seen.owner
     second = await taken(records.claim(KEY, a_claimant("b", dead=again.owner)))
@@ -166,11 +172,72 @@ async def test_an_owner_found_dead_is_superseded_unless_it_has_renewed(place: Pl
 
 async def test_after_trouble_owners_get_time_and_are_not_counted(place: Place):
     records = place.new(SHORT)
-    await taken(records.claim(KEY, a_claimant()))
+    first = await taken(records.claim(KEY, a_claimant()))
+    await records.keep(KEY, a_holder(first, attempts=1))
     await asyncio.sleep(2 * SHORT.lease_s)
     assert (await busy(records.claim(KEY, a_claimant("b", patient=True)))).left_ms == 0
     second = await taken(records.claim(KEY, a_claimant("b", forgiving=True)))
     assert (second.superseded, second.vanished) == (True, 0)
+
+
+async def test_owners_that_die_while_the_request_waits_for_its_permit_never_quarantine_it(place: Place):
+    records = place.records
+    owner = await taken(records.claim(KEY, a_claimant("w0")))
+    for number in range(2 * MOST_VANISHED):
+        await records.keep(KEY, a_holder(owner, f"w{number}"))
+        owner = await after_a_death(records, f"w{number + 1}")
+        assert (owner.superseded, owner.attempts, owner.vanished) == (True, 0, 0)
+
+
+async def test_three_owners_that_die_after_an_attempt_began_are_all_counted(place: Place):
+    records = place.records
+    owner = await taken(records.claim(KEY, a_claimant("w0")))
+    for number in range(MOST_VANISHED):
+        await records.keep(KEY, a_holder(owner, f"w{number}", attempts=number + 1))
+        owner = await after_a_death(records, f"w{number + 1}")
+        assert (owner.attempts, owner.vanished) == (number + 1, number + 1)
+    assert owner.vanished == MOST_VANISHED
+
+
+async def test_an_owner_that_began_nothing_is_not_counted_for_the_attempts_of_others(place: Place):
+    records = place.records
+    first = await taken(records.claim(KEY, a_claimant("w0")))
+    await records.keep(KEY, a_holder(first, "w0", attempts=1))
+    second = await after_a_death(records, "w1")
+    assert await taken(records.claim(KEY, a_claimant("w1"))) == replace(second, superseded=False)
+    await records.keep(KEY, a_holder(second, "w1"))
+    third = await after_a_death(records, "w2")
+    assert (third.attempts, third.vanished) == (1, 1)
+    await records.release(KEY, a_holder(third, "w2", attempts=2))
+    await taken(records.claim(KEY, a_claimant("w3")))
+    assert (await after_a_death(records, "w4")).vanished == 1
+
+
+async def test_a_claim_asked_again_after_an_attempt_began_still_counts_its_owner(place: Place):
+    records = place.records
+    first = await taken(records.claim(KEY, a_claimant()))
+    await records.keep(KEY, a_holder(first, attempts=1))
+    await taken(records.claim(KEY, a_claimant()))
+    assert (await after_a_death(records, "b")).vanished == 1
+
+
+async def test_a_canceller_that_dies_is_not_counted_for_the_attempts_of_others(place: Place):
+    records = place.records
+    first = await taken(records.claim(KEY, a_claimant()))
+    await records.release(KEY, a_holder(first, attempts=1))
+    assert isinstance(await records.cancel(KEY, "b"), TakenToEnd)
+    assert (await after_a_death(records, "c")).vanished == 0
+
+
+@pytest.mark.parametrize(("began", "vanished"), [(0, 0), (1, 1)])
+async def test_an_owner_that_states_a_forgotten_record_anew_is_counted_if_it_began_an_attempt(
+    place: Place, began: int, vanished: int
+):
+    elsewhere = await taken(place.records.claim(("acme", "elsewhere", 0), a_claimant(attempts=2)))
+    records = place.records
+    stated = a_holder(elsewhere, attempts=2 + began, attempts_before=2)
+    assert await records.keep(KEY, stated) is Standing.HELD
+    assert (await after_a_death(records, "b")).vanished == vanished
 
 
 async def test_a_release_gives_it_back_at_once_with_what_was_sent_and_begun(place: Place):

@@ -146,6 +146,11 @@ class Hold:
         return self.attempts
 
     @property
+    def attempts_before(self) -> int:
+        """Attempts that had begun, elsewhere, when the claim was granted."""
+        return self.attempts - len(self.trials)
+
+    @property
     def attempting(self) -> bool:
         """Whether an attempt has begun and not ended."""
         return bool(self.trials) and self.trials[-1].ended_ms is None

@@ -83,7 +83,7 @@ class Life:
             lines.append(_line("waited", _waits(timings)))
         lines += [_line(f"attempt {trial.number}", _tried(trial)) for trial in _trials(record)]
         if record.vanished:
-            lines.append(_line("lost", f"{record.vanished} workers while they had it in hand"))
+            lines.append(_line("lost", f"{record.vanished} workers after they began an attempt"))
         if record.cancelled:
             lines.append(_line("cancelled", "its caller wants it no more"))
         if record.ended is not None:

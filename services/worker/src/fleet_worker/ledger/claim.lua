@@ -11,7 +11,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function whole(number) return string.format('%.0f', number) end
 
 local known = redis.call('HMGET', KEYS[1], 'identity', 'owner', 'fence', 'lease', 'attempts', 'void', 'vanished',
-  'cancelled', 'waiting', 'digest')
+  'cancelled', 'waiting', 'digest', 'before')
 local identity, owner = known[1] or '', known[2] or ''
 local fence, lease, vanished = tonumber(known[3] or 0), tonumber(known[4] or 0), tonumber(known[7] or 0)
 
@@ -36,16 +36,19 @@ if superseded then
     end
     return {'busy', owner, whole(fence), whole(lease), whole(math.max(0, lease - now))}
   end
-  if ARGV[10] ~= '1' then vanished = vanished + 1 end
+  local began = tonumber(known[5] or 0) > tonumber(known[11] or 0)
+  if began and ARGV[10] ~= '1' then vanished = vanished + 1 end
 end
 
-if owner ~= ARGV[1] then fence = math.max(fence + 1, now) end
-local attempts, void = known[5] or '0', known[6] or ''
+local attempts, before, void = known[5] or '0', known[11] or '0', known[6] or ''
 if identity == '' then
   attempts, void = ARGV[5], ARGV[15]
 end
+if owner ~= ARGV[1] then
+  fence, before = math.max(fence + 1, now), attempts
+end
 redis.call('HSET', KEYS[1], 'identity', ARGV[2], 'owner', ARGV[1], 'fence', whole(fence),
-  'lease', whole(now + ARGV[3]), 'attempts', attempts, 'void', void, 'vanished', whole(vanished),
-  'model', ARGV[11], 'lane', ARGV[12], 'stream', ARGV[13], 'reply_to', ARGV[14])
+  'lease', whole(now + ARGV[3]), 'attempts', attempts, 'before', before, 'void', void,
+  'vanished', whole(vanished), 'model', ARGV[11], 'lane', ARGV[12], 'stream', ARGV[13], 'reply_to', ARGV[14])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return {'taken', whole(fence), attempts, void, whole(vanished), known[8] or '0', superseded and '1' or '0'}

@@ -155,7 +155,7 @@ def identity_of(request: Request) -> str:
 def quarantined(vanished: int) -> CompletionError:
     """The end of a request that takes workers down with it."""
     message = (
-        f"{vanished} workers were lost while they had this request in hand, so it is not tried again: "
-        "tell the fleet's operators"
+        f"{vanished} workers were lost after they began an attempt at this request, so it is not tried "
+        "again: tell the fleet's operators"
     )
     return CompletionError(ErrorCode.CRASH_LOOP, message, again=False)

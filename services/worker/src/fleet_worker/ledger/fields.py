@@ -40,6 +40,7 @@ def record_of(fields: Mapping[bytes, Any], body: bytes | None) -> Record:
         fence=int(text(b"fence") or 0),
         lease_ends_ms=int(text(b"lease") or 0),
         attempts=int(text(b"attempts") or 0),
+        attempts_before=int(text(b"before") or 0),
         void=text(b"void"),
         vanished=int(text(b"vanished") or 0),
         cancelled=text(b"cancelled") == "1",

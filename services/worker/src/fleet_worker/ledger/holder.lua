@@ -2,10 +2,10 @@
 -- KEYS  1 record (hash), 2 body of the terminal reply (string)
 -- ARGV  1 owner, 2 fence, 3 identity, 4 attempts, 5 void, 6 restates (0 or 1), 7 model, 8 lane, 9 stream (0 or 1),
 --       10 reply_to (or empty), 11 lease in ms, 12 how long a record is kept in ms, 13 what is told to who waits,
---       14 how many attempts follow, then their fields and values, then what each script takes beside
+--       14 attempts before its claim, 15 how many attempts follow, then their fields and values, then what each script takes beside
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local after = 14 + 2 * ARGV[14]
+local after = 15 + 2 * ARGV[15]
 local known = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'digest', 'attempts', 'cancelled', 'waiting')
 
 local function standing()
@@ -19,9 +19,9 @@ end
 local function state(owner, lease)
   local attempts = math.max(tonumber(known[4] or 0), tonumber(ARGV[4]))
   redis.call('HSET', KEYS[1], 'identity', ARGV[3], 'owner', owner, 'fence', ARGV[2],
-    'lease', string.format('%.0f', lease), 'attempts', string.format('%.0f', attempts), 'void', ARGV[5],
-    'model', ARGV[7], 'lane', ARGV[8], 'stream', ARGV[9], 'reply_to', ARGV[10])
-  for place = 15, after, 2 do
+    'lease', string.format('%.0f', lease), 'attempts', string.format('%.0f', attempts), 'before', ARGV[14],
+    'void', ARGV[5], 'model', ARGV[7], 'lane', ARGV[8], 'stream', ARGV[9], 'reply_to', ARGV[10])
+  for place = 16, after, 2 do
     redis.call('HSET', KEYS[1], ARGV[place], ARGV[place + 1])
   end
   redis.call('PEXPIRE', KEYS[1], ARGV[12])

@@ -17,6 +17,7 @@ def holder_of(hold: Hold, owner: str, now: float) -> Holder:
         identity=hold.identity,
         facts=hold.facts,
         attempts=hold.attempts,
+        attempts_before=hold.attempts_before,
         void=WORKER_LOST if hold.attempting else hold.void or "",
         restates=hold.stands(now),
         trials={trial.number: encoded(trial) for trial in hold.trials},

@@ -34,7 +34,7 @@ class LedgerObserver:
         self._claims.labels(answer).inc()
 
     def superseded(self, vanished: int) -> None:
-        """An owner is gone; `vanished` of them so far for this request."""
+        """An owner is gone; `vanished` of this request's owners so far had begun an attempt."""
         self._vanished.inc()
         self._log.warning("an owner vanished", vanished=vanished)
 

@@ -32,10 +32,12 @@ class Record:
     """Rises with every claim: whoever comes with an older one comes too late."""
     lease_ends_ms: int = 0
     attempts: int = 0
+    attempts_before: int = 0
+    """Attempts that had begun when its owner claimed it: with more, the owner has begun one itself."""
     void: str = ""
     """Why the text that was sent is void; empty where none was sent."""
     vanished: int = 0
-    """Owners that were not heard of again."""
+    """Owners that began an attempt and were not heard of again."""
     cancelled: bool = False
     waiting: frozenset[str] = frozenset()
     """Channels of those to be told when the request ends or can be taken."""
@@ -81,6 +83,8 @@ class Holder:
     identity: str
     facts: Facts
     attempts: int
+    attempts_before: int
+    """Attempts that had begun when this holder claimed the request."""
     void: str
     restates: bool
     """At least one of their two leases is held, so a record that is gone or older may be stated anew."""

@@ -28,7 +28,12 @@ MOST_WAITING = 16
 
 
 def claim(record: Record, claimant: Claimant, now_ms: int, lease_ms: int) -> tuple[Record, Claimed]:
-    """Take the request in hand if nobody has it, or if whoever had it is gone."""
+    """Take the request in hand if nobody has it, or if whoever had it is gone.
+
+    An owner that is gone counts as vanished only if it had begun an attempt: one that waited for its permit
+    says nothing about the request. What kills a worker between the claim and its first attempt is therefore
+    not counted here, and ends by the limit on how often a message is delivered.
+    """
     if record.identity not in {"", claimant.identity}:
         return record, Differs()
     if record.ended is not None:
@@ -38,9 +43,10 @@ def claim(record: Record, claimant: Claimant, now_ms: int, lease_ms: int) -> tup
         owner = owner_of(record)
         if not _gone(owner, claimant, now_ms):
             return _told(record, claimant.owner), Busy(owner, max(0, record.lease_ends_ms - now_ms))
-        if not claimant.forgiving:
+        if record.attempts > record.attempts_before and not claimant.forgiving:
             record = replace(record, vanished=record.vanished + 1)
     mine = record.owner == claimant.owner
+    attempts = record.attempts if record.identity else claimant.attempts
     taken = replace(
         record,
         identity=claimant.identity,
@@ -49,7 +55,8 @@ def claim(record: Record, claimant: Claimant, now_ms: int, lease_ms: int) -> tup
         # Above every fence that was given before the record was lost, for time only goes on.
         fence=record.fence if mine else max(record.fence + 1, now_ms),
         lease_ends_ms=now_ms + lease_ms,
-        attempts=record.attempts if record.identity else claimant.attempts,
+        attempts=attempts,
+        attempts_before=record.attempts_before if mine else attempts,
         void=record.void if record.identity or not claimant.attempts else WORKER_LOST,
     )
     answer = Taken(taken.fence, taken.attempts, taken.void, taken.vanished, taken.cancelled, superseded)
@@ -95,9 +102,15 @@ def cancel(record: Record, owner: str, now_ms: int, lease_ms: int) -> tuple[Reco
         return marked, Marked.UNKNOWN
     if record.owner and record.lease_ends_ms > now_ms and record.owner != owner:
         return marked, Marked.RUNNING
-    fence = record.fence if record.owner == owner else max(record.fence + 1, now_ms)
-    taken = replace(marked, owner=owner, fence=fence, lease_ends_ms=now_ms + lease_ms)
-    return taken, TakenToEnd(fence, record.identity, record.facts, record.attempts, record.void)
+    mine = record.owner == owner
+    taken = replace(
+        marked,
+        owner=owner,
+        fence=record.fence if mine else max(record.fence + 1, now_ms),
+        lease_ends_ms=now_ms + lease_ms,
+        attempts_before=record.attempts_before if mine else record.attempts,
+    )
+    return taken, TakenToEnd(taken.fence, record.identity, record.facts, record.attempts, record.void)
 
 
 def owner_of(record: Record) -> Owner:
@@ -134,6 +147,7 @@ def _stated(record: Record, holder: Holder) -> Record:
         owner=holder.owner,
         fence=holder.fence,
         attempts=max(record.attempts, holder.attempts),
+        attempts_before=holder.attempts_before,
         void=holder.void,
         trials={**record.trials, **holder.trials},
     )

@@ -158,6 +158,7 @@ class StoreRecords:
             self._times.lease_ms,
             self._kept_ms,
             f"free {key_text(key)}",
+            holder.attempts_before,
             len(holder.trials),
             *trials,
         )

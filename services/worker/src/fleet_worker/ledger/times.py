@@ -19,7 +19,7 @@ FORGIVE_S = LEASE_S + GRACE_S
 COMMIT_PATIENCE_S = 600.0
 """How long after its deadline a terminal reply waits in memory for a store that is away."""
 MOST_VANISHED = 3
-"""A request whose owners vanished so often takes workers down with it."""
+"""A request whose owners vanished so often, each after it began an attempt, takes workers down with it."""
 LARGE_BYTES = 256 * 1024
 LARGE_KEPT_S = 60 * 60.0
 """A large body is kept for an hour: the few large ones would take most of the store's memory."""
