@@ -183,6 +183,52 @@ async def test_a_cool_down_holds_everybody_for_its_time(desk: Desk):
     assert await desk.held() == {"w1.1"}
 
 
+async def test_a_few_calls_in_a_hundred_that_an_overloaded_provider_refuses_slow_nobody_down(desk: Desk):
+    await desk.set_pool(concurrency=20)
+    for number in range(100):
+        await acquired(desk, number)
+        busy = number % 50 in {10, 11}
+        ended = Settlement(Ended.BUSY, pause_ms=60_000) if busy else ANSWERED
+        await desk.book.release(an_ask(number), ended)
+    await acquired(desk, *range(200, 221))
+    assert len(await desk.held()) == 20
+
+
+async def test_an_overload_that_lasts_pauses_everybody_and_takes_a_tenth_at_most_once_a_second(desk: Desk):
+    await desk.set_pool(concurrency=20)
+    await acquired(desk, *range(20))
+    for number in range(12):
+        await desk.book.release(an_ask(number), Settlement(Ended.BUSY, pause_ms=200))
+    said = await desk.book.acquire(an_ask(50))
+    assert isinstance(said, Waits)
+    assert 0 < said.next_ms <= 200
+    await acquired(desk, *range(51, 80))
+    await asyncio.sleep(0.22)
+    await desk.book.look("default/deepseek-flash")
+    assert len(await desk.held()) == 18
+    await asyncio.sleep(0.8)
+    await desk.book.release(an_ask(12), Settlement(Ended.BUSY, pause_ms=20))
+    await asyncio.sleep(0.04)
+    await desk.book.look("default/deepseek-flash")
+    assert len(await desk.held()) == 17
+    # 20 * 0.9 * 0.9 is 16.2: one more call has to end before another one begins.
+    await desk.book.release(an_ask(13), Settlement(Ended.OTHER))
+    assert len(await desk.held()) == 16
+
+
+async def test_a_limit_that_an_overload_cut_grows_again_when_it_is_over(desk: Desk):
+    await desk.set_pool(concurrency=10)
+    await acquired(desk, *range(10))
+    for number in range(7):
+        await desk.book.release(an_ask(number), Settlement(Ended.BUSY))
+    await acquired(desk, *range(100, 200))
+    assert len(await desk.held()) == 9
+    for _ in range(40):
+        oldest = min(await desk.held(), key=lambda one: int(one[3:]))
+        await desk.book.release(an_ask(int(oldest[3:])), ANSWERED)
+    assert len(await desk.held()) == 10
+
+
 async def test_money_is_reserved_at_its_worst_settled_with_what_it_was_and_then_refused(desk: Desk):
     await desk.set_tenant("acme", TenantLimits(day=1000))
     assert isinstance(await desk.book.acquire(an_ask(0, worst=600)), Granted)

@@ -118,19 +118,20 @@ class FleetLimiter:
     ) -> None:
         """Give a permit back, with what the call used and what its end says about the limits."""
         error = ended if isinstance(ended, CompletionError) else None
-        lesson, told, cool_ms = lesson_of(error, self._chance)
+        lesson = lesson_of(error, self._chance)
         actual = self._estimator.actual(request, ended, sent_ms)
         settlement = Settlement(
-            ended=lesson if ended is not None else Ended.OTHER,
+            ended=lesson.ended if ended is not None else Ended.OTHER,
             tokens=actual.tokens,
             spent=actual.spent,
-            told=told,
-            cool_ms=cool_ms,
+            told=lesson.told,
+            cool_ms=lesson.cool_ms,
+            pause_ms=lesson.pause_ms,
             used=actual.used,
         )
         self._observer.ended(ask.pool, settlement.ended, settlement.spent)
-        if told:
-            self._observer.taught(ask.pool, told)
+        if lesson.told:
+            self._observer.taught(ask.pool, lesson.told)
         self.desk.release(ask, settlement)
 
     def balance_watch(self, provider: AsksBalance, low: float, log: Log) -> BalanceWatch:

@@ -75,8 +75,10 @@ class MemoryBook:
         if settlement.ended is Ended.ANSWERED and known:
             pool.learned.answered(since, len(pool.held), most, now)
             pool.took_ms = now - since if pool.took_ms is None else pool.took_ms * 0.95 + (now - since) * 0.05
-        elif settlement.ended is Ended.FULL or (settlement.ended is Ended.BUSY and known):
+        elif settlement.ended is Ended.FULL:
             pool.learned.refused(since, len(pool.held), most, settlement.told, now)
+        elif settlement.ended is Ended.BUSY and known and pool.learned.overloaded(most, now):
+            pool.cool_until = max(pool.cool_until, now + settlement.pause_ms)
         if settlement.cool_ms:
             pool.cool_until = max(pool.cool_until, now + settlement.cool_ms)
         return Said(self._dispatch(ask.pool))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 PATIENCE, MOST_PATIENCE, QUIET_MS = 100, 400, 300
 CUT, FASTER, SLOWER = 0.9, 0.5, 0.25
+BUSY_NEW, BUSY_RARE, BUSY_CUT_MS = 0.02, 0.1, 1000
 
 
 @dataclass(slots=True)
@@ -52,6 +53,8 @@ class Learned:
     told: int = 0
     oks: int = 0
     patience: int = PATIENCE
+    busy: float = 0
+    eased: float = 0
 
     def limit(self, most: int) -> float:
         """Calls at once, of `most` that are configured."""
@@ -59,6 +62,9 @@ class Learned:
 
     def answered(self, since: float, in_flight: int, most: int, now: float) -> None:
         """A call was let in and answered."""
+        self._note_busy(0)
+        if self.busy > BUSY_RARE:
+            return
         limit = self.limit(most)
         if in_flight + 1 < 0.8 * limit or limit >= most:
             return
@@ -75,6 +81,14 @@ class Learned:
         if expected < self.limit(most):
             self.known, self.still, self.oks, self.cut = max(1, expected), True, 0, now
 
+    def overloaded(self, most: int, now: float) -> bool:
+        """A call was refused by an overloaded provider; whether everybody should pause."""
+        self._note_busy(1)
+        if self.busy <= BUSY_RARE or now - self.eased < BUSY_CUT_MS:
+            return False
+        self.known, self.eased, self.grown = max(1, self.limit(most) * CUT), now, now
+        return True
+
     def refused(self, since: float, in_flight: int, most: int, told: int, now: float) -> None:
         """A call was refused for too many at once; `told` is the limit it named, or 0."""
         ours, limit = in_flight + 1, self.limit(most)
@@ -89,6 +103,10 @@ class Learned:
             self.patience = min(MOST_PATIENCE, self.patience * 2) if same else PATIENCE
             self.cut = now
         self.told = told or self.told
+
+    def _note_busy(self, busy: int) -> None:
+        share = self.busy + BUSY_NEW * (busy - self.busy)
+        self.busy = 0 if share < 0.001 else share  # noqa: PLR2004 - as in the store, where it saves a write
 
 
 @dataclass(slots=True)

@@ -141,6 +141,7 @@ class StoreBook:
             settlement.cool_ms,
             field,
             *((used.input, used.cached, used.output) if used else (0, 0, 0)),
+            settlement.pause_ms,
         ]
         day = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date().isoformat()
         _, said, _ = await self._ask("release", ask.pool, told, self._keys.usage(day))

@@ -58,6 +58,9 @@ class Settlement:
     told: int = 0
     """The limit that a refusal named; 0 where it named none."""
     cool_ms: int = 0
+    """For how long nobody calls."""
+    pause_ms: int = 0
+    """For how long nobody calls if the provider is overloaded more than now and then."""
     used: Used | None = None
 
 

@@ -3,8 +3,14 @@
 -- `learned` is the limit; while `growing` it rises with every call that began above the old one and was let in.
 -- After a refusal it stays for `patience` answered calls (or as many times 300 ms), then one call tries again.
 -- A refusal at the same number doubles the patience; a new number makes it short again.
+--
+-- An overloaded provider (`busy`) says nothing about our limit while that is rare: the share of such ends among
+-- about the last 1 / BUSY_NEW. Where it is not rare, everybody pauses and the limit is cut, at most once a second.
 local PATIENCE, MOST_PATIENCE, QUIET_MS = 100, 400, 300
 local CUT, FASTER, SLOWER = 0.9, 0.5, 0.25
+-- A provider in order refuses some calls in a hundred, and repeating those is cheaper than slowing all the
+-- others down; from one in ten on, repeating is itself a part of the load.
+local BUSY_NEW, BUSY_RARE, BUSY_CUT_MS = 0.02, 0.1, 1000
 
 local function learned_limit()
   return number(call('HGET', STATE, 'learned')) or min(START, CONCURRENCY)
@@ -17,7 +23,16 @@ local function grantable()
   return max(1, ceiling() - SPARE * call('ZCARD', WORKERS))
 end
 
+local function busy_share() return number(call('HGET', STATE, 'busy')) or 0 end
+local function note_busy(busy)
+  local share = busy_share()
+  if busy == 0 and share == 0 then return end
+  share = share + BUSY_NEW * (busy - share)
+  if share < 0.001 then call('HDEL', STATE, 'busy') else call('HSET', STATE, 'busy', exact(share)) end
+end
+
 local function learn_from_answer(since)
+  if busy_share() > BUSY_RARE then return end
   local learned = learned_limit()
   if in_flight() + 1 < 0.8 * min(learned, CONCURRENCY) or learned >= CONCURRENCY then return end
   local known = call('HMGET', STATE, 'still', 'grown', 'cut', 'oks', 'patience')
@@ -66,4 +81,10 @@ local function cool_down(ms)
   if ms > 0 then
     call('HSET', STATE, 'cool', exact(max(number(call('HGET', STATE, 'cool')) or 0, now + ms)))
   end
+end
+local function learn_from_overload(pause_ms)
+  if busy_share() <= BUSY_RARE or now - (number(call('HGET', STATE, 'eased')) or 0) < BUSY_CUT_MS then return end
+  local learned = max(1, min(learned_limit(), CONCURRENCY) * CUT)
+  call('HSET', STATE, 'learned', exact(learned), 'eased', now, 'grown', now)
+  cool_down(pause_ms)
 end

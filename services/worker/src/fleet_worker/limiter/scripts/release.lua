@@ -1,6 +1,6 @@
 -- ARGV from 18: id  outcome (answered | full | rated | busy | other)  tokens used or -1  nano-dollars or -1
 --   number in the refusal or 0  cool-down in ms  field of the usage  input tokens  of them from the cache
---   output tokens
+--   output tokens  pause in ms if the provider is overloaded more than now and then
 -- KEYS 16: usage of the day, for reports
 -- Asked twice it changes nothing: the second time there is no lease to give back.
 local id, outcome, tokens, spent = ARGV[18], ARGV[19], tonumber(ARGV[20]), tonumber(ARGV[21])
@@ -32,11 +32,15 @@ if lease then
   end
 end
 if outcome == 'answered' and lease then
+  note_busy(0)
   learn_from_answer(since)
   local took = number(call('HGET', STATE, 'took'))
   call('HSET', STATE, 'took', exact(took and took * 0.95 + (now - since) * 0.05 or now - since))
-elseif outcome == 'full' or (outcome == 'busy' and lease) then
+elseif outcome == 'full' then
   learn_from_refusal(since, told)
+elseif outcome == 'busy' and lease then
+  note_busy(1)
+  learn_from_overload(tonumber(ARGV[28]))
 end
 cool_down(cool_ms)
 return answer(lease and 'released' or 'unknown', dispatch(nil), ceiling())
