@@ -11,11 +11,17 @@ from typing import Any
 
 import pytest
 
+from fleet_chassis.clock import SystemClock
+from fleet_chassis.store import open_store
 from fleet_cli.stack.child import Child
 from fleet_cli.stack.store.store import Store
 from fleet_simulator.answers import expected_text
 from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.server import Running, serve
+from fleet_worker.ledger.records import Records
+from fleet_worker.ledger.store import StoreRecords
+from fleet_worker.ledger.times import MOST_VANISHED, Times
+from fleet_worker.request import RequestKey
 from harness.broker import SharedBroker
 from harness.caller import Caller, a_caller, text_of
 from harness.processes import Fleet, a_fleet
@@ -30,6 +36,7 @@ BODY: dict[str, Any] = {
 }
 PACED = SimulatorConfig(timing=Timing(headers=0.05, first_token=0.05, tokens_per_second=40))
 SLOW = SimulatorConfig(timing=Timing(headers=0.05, first_token=0.05, tokens_per_second=12))
+FOR_MINUTES = SimulatorConfig(timing=Timing(headers=0.05, first_token=0.05, tokens_per_second=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +69,22 @@ async def _ends(caller: Caller) -> AsyncGenerator[dict[str, Any]]:
                 yield reply
 
 
+async def _new_owner(records: Records, key: RequestKey, known: set[str]) -> str:
+    """The channel of the next worker that has the request in hand."""
+    async with asyncio.timeout(60):
+        # The store tells only workers who has what.
+        while (record := await records.look(key)) is None or record.owner in known:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return record.owner
+
+
 @asynccontextmanager
 async def a_scene(
-    url: str, redis_url: str, logs: Path, simulator: SimulatorConfig = PACED
+    url: str, redis_url: str, logs: Path, simulator: SimulatorConfig = PACED, **settings: str
 ) -> AsyncGenerator[Scene]:
     async with (
         serve(simulator) as running,
-        a_fleet(url, running.base_url, logs, REDIS_URL=redis_url) as fleet,
+        a_fleet(url, running.base_url, logs, REDIS_URL=redis_url, **settings) as fleet,
         a_caller(url) as caller,
     ):
         yield Scene(fleet, running, caller)
@@ -148,6 +164,36 @@ async def test_three_owners_that_vanish_end_the_request_as_a_crash_loop(
         assert scene.calls() == 3
     ends = [reply for reply in replies if reply["kind"] in {"result", "failure"}]
     assert [(end["code"], end["attempts"]) for end in ends] == [("crash_loop", 3)]
+
+
+async def test_a_request_whose_workers_die_while_it_waits_for_a_permit_is_answered_when_its_turn_comes(
+    fleet_vhost: str, store_url: str, tmp_path: Path
+):
+    one_at_a_time = {"FLEET_LIMIT_CONCURRENCY": "1", "FLEET_CONCURRENCY": "1"}
+    async with (
+        a_scene(fleet_vhost, store_url, tmp_path, FOR_MINUTES, **one_at_a_time) as scene,
+        open_store(store_url, timeout_s=5, clock=SystemClock()) as store,
+    ):
+        records = StoreRecords(store, "fleet", Times())
+        await scene.fleet.start_worker()
+        running = await scene.caller.ask(BODY, correlation_id="running")
+        await scene.some_text(1)
+        waiting = await scene.caller.ask(BODY | {"max_tokens": 5}, correlation_id="waiting")
+        owners = {""}
+        for _ in range(MOST_VANISHED + 1):
+            worker = await scene.fleet.start_worker()
+            owners.add(await _new_owner(records, ("acme", waiting, 0), owners))
+            await worker.kill()
+        await scene.fleet.start_worker()
+        await _new_owner(records, ("acme", waiting, 0), owners)
+        await scene.caller.cancel(running)
+        ends: dict[str, dict[str, Any]] = {}
+        while len(ends) < 2:
+            end = (await scene.caller.until_end(timeout_s=60))[-1]
+            ends[end["correlation_id"]] = end
+        assert ends[running]["code"] == "cancelled"
+        assert (ends[waiting]["kind"], ends[waiting]["attempts"]) == ("result", 1)
+        assert scene.calls() == 2
 
 
 async def test_a_worker_that_stood_still_and_comes_back_ends_nothing_twice(
