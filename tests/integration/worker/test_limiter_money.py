@@ -48,3 +48,17 @@ async def test_a_budget_of_one_dollar_is_never_exceeded_by_a_hundred_callers(sto
         await asyncio.gather(*(caller((one, two)[number % 2], number) for number in range(100)))
     assert refused == 100
     assert 0.9 < spent <= 1.0
+
+
+async def test_readers_who_leave_early_do_not_shut_their_tenant_out(store_url: str):
+    async with a_limited_worker(store_url, "w1", RULES) as worker:
+        overview = Overview(worker.store, "fleet", CLOCK)
+        await overview.set_tenant("acme", day=5.0)
+        request = a_request()
+        for _ in range(200):
+            permit = await worker.limiter.acquire(request, Deadline(CLOCK.monotonic() + 30))
+            permit.release(None, 100)
+        await worker.limiter.desk.aclose()
+        (row,) = await overview.usage(1)
+    assert (row.calls, row.output) == (200, 200 * 150)
+    assert 0 < row.dollars < 0.2

@@ -226,6 +226,30 @@ async def test_a_cancelled_request_can_be_taken_again():
     assert house.replies.lines[-1] == "result"
 
 
+async def test_a_call_that_is_cut_off_gives_its_permit_back_with_what_had_come():
+    began = asyncio.Event()
+
+    async def hang() -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    # What the first call brings is none of the second one's.
+    house = House([HI, HI, interrupted()], [Delta({"content": "x" * 100}), THERE, hang])
+    settled: list[float] = []
+
+    def settle(*told: Any) -> None:
+        settled.append(told[-1].received)
+
+    limiter: Any = house.handler.limiter
+    limiter.settle = settle
+    task = asyncio.create_task(house.handle(a_request()))
+    await began.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert settled == [2, pytest.approx(31.5)]
+
+
 async def test_a_cancel_that_only_the_ledger_tells_of_starts_no_call_and_leaves_nothing_behind():
     house = House([HI, whole("Hi ")])
 

@@ -44,6 +44,7 @@ class Attempts:
     _sent_at_ms: int = 0
     _text_sent: bool = False
     _pieces: int = 0
+    _received: float = 0.0
     _so_far: SoFar = field(default_factory=SoFar)
     _goes_on: bool = False
     _continuations: int = 0
@@ -88,7 +89,7 @@ class Attempts:
             ended = error
             raise
         finally:
-            permit.release(ended) if called else permit.give_back()
+            permit.release(ended, self._received) if called else permit.give_back()
         return completion
 
     def waits(self, position: int, estimate_s: float | None) -> None:
@@ -102,7 +103,7 @@ class Attempts:
         Raises:
             LostError, CompletionError: it must not start.
         """
-        self._pieces = 0
+        self._pieces, self._received = 0, 0.0
         self.hold.check_may_call()
         if self._goes_on:
             self._continuations += 1
@@ -124,6 +125,7 @@ class Attempts:
         """Pass a delta on to the reader."""
         self._text_sent = True
         self._pieces += 1
+        self._received += delta.tokens
         self.hold.void = WORKER_LOST
         self.stream.send(delta)
 

@@ -35,10 +35,11 @@ Tell = Callable[[int, float | None], None]
 class Permit(Protocol):
     """The right to have one upstream call in flight."""
 
-    def release(self, ended: Completion | CompletionError | None) -> None:
+    def release(self, ended: Completion | CompletionError | None, received: float = 0) -> None:
         """Give it back, and let the limits learn; called exactly once, on every way out; never waits.
 
-        `ended`: how the call ended; None where it was cut off here.
+        `ended`: how the call ended; None where it was cut off here. `received`: about how many output tokens
+        had come by then.
         """
         ...
 

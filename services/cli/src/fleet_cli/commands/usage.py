@@ -16,8 +16,8 @@ def usage(
 ) -> None:
     """Show calls, tokens and US dollars as the workers counted them; the provider's bill is what counts.
 
-    A call that broke off or was cancelled is counted with all that it could have cost, as DeepSeek does not
-    say what it bills for one; max_tokens keeps that small.
+    A call that broke off or was cancelled is counted with an estimate, as DeepSeek does not say what it bills
+    for one: its input and the output that had come, and half as much again, in tokens and in dollars.
     """
     from fleet_chassis.clock import (
         SystemClock,

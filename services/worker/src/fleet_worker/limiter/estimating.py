@@ -4,24 +4,27 @@ Input tokens are guessed from bytes and output tokens from earlier answers, and 
 provider reports: a tokenizer would cost more than the guess is worth, for the real use is settled anyway.
 """
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
 from fleet_chassis.clock import Clock
 from fleet_contracts.grammar import RequestType
-from fleet_worker.completion import Completion, CompletionError
+from fleet_worker.completion import TOKENS_A_BYTE, Completion, CompletionError
 from fleet_worker.limiter.terms import Used
 from fleet_worker.prices import Prices, tokens_of
 from fleet_worker.request import Request
 
-_TOKENS_A_BYTE = 0.3
 _FIRST_OUTPUT = 1000
 _MOST_LEARNED = 2000
 _NEW = 0.1
 _MORE_THAN_MEAN = 1.0
 _WAITS_AT_MOST_MS = 2 * 60 * 60 * 1000
 _REFUSED_FROM = 400
+_CUT_OFF = 1.5
+"""How much more a call that was cut off is charged than what it is known to have used: DeepSeek does not say
+whether it bills what it had generated and not sent yet, and both token counts are guesses."""
 _PLAIN_OUTPUT, _THINKING_OUTPUT, _MOST_THINKING_OUTPUT = 8 * 1024, 64 * 1024, 128 * 1024
 
 
@@ -31,6 +34,17 @@ class Expected:
 
     tokens: int
     worst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that was made, whatever became of it."""
+
+    sent_ms: int
+    received: float
+    """About how many output tokens came."""
+    worst: int
+    """What was reserved for it, in nano-dollars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +60,14 @@ class Actual:
 class _Habit:
     """How a tenant uses a model: means, and how far the output strays from its mean."""
 
-    tokens_a_byte: float = _TOKENS_A_BYTE
+    tokens_a_byte: float = TOKENS_A_BYTE
     output: float = _FIRST_OUTPUT
     strays: float = 0.0
+
+    @property
+    def usual_output(self) -> float:
+        """As many tokens as most answers have at most."""
+        return self.output + _MORE_THAN_MEAN * self.strays
 
     def learn(self, size: int, prompt: int, output: int) -> None:
         self.tokens_a_byte += _NEW * (prompt / max(1, size) - self.tokens_a_byte)
@@ -68,24 +87,37 @@ class Estimator:
         """What to reserve for a call."""
         most_output, size = most_output_of(request), len(request.payload)
         habit = self._habits.get((request.tenant, request.model)) or _Habit()
-        output = min(most_output, habit.output + _MORE_THAN_MEAN * habit.strays)
+        output = min(most_output, habit.usual_output)
         now = self._clock.now_ms()
         # A token has at least one byte, so the bytes are the most that the input can be.
         worst = self._prices.worst_nano(request.model, size, most_output, now, now + _WAITS_AT_MOST_MS)
         return Expected(max(1, round(size * habit.tokens_a_byte + output)), worst)
 
-    def actual(self, request: Request, ended: Completion | CompletionError | None, sent_ms: int) -> Actual:
+    def actual(self, request: Request, ended: Completion | CompletionError | None, call: Call) -> Actual:
         """What a call used.
 
-        A refused call used nothing. One that broke off used nobody knows how much: DeepSeek does not say
-        whether it bills on after a client has gone, so the estimate and the worst case stay charged.
+        A refused call used nothing. One that was cut off is charged what it is known to have used and half as
+        much again, but never more than was reserved for it.
         """
         if isinstance(ended, Completion):
-            return self._answered(request, ended.response.get("usage"), sent_ms)
+            return self._answered(request, ended.response.get("usage"), call.sent_ms)
         status = ended.upstream.status if ended is not None and ended.upstream is not None else None
         if status is not None and status >= _REFUSED_FROM:
             return Actual(0, 0)
-        return Actual(used=Used(request.tenant, request.model))
+        if ended is not None and ended.usage:
+            return self._answered(request, ended.usage, call.sent_ms)
+        return self._cut_off(request, call)
+
+    def _cut_off(self, request: Request, call: Call) -> Actual:
+        habit, size = self._habits.get((request.tenant, request.model)) or _Habit(), len(request.payload)
+        # An answer that is not streamed shows nothing of itself before its end: it counts as the usual one.
+        received = call.received if request.stream else habit.usual_output
+        prompt = min(size, math.ceil(size * habit.tokens_a_byte * _CUT_OFF))
+        output = min(most_output_of(request), math.ceil(received * _CUT_OFF))
+        usage = {"prompt_tokens": prompt, "completion_tokens": output}
+        nano = self._prices.cost_nano(request.model, usage, call.sent_ms)
+        spent = None if nano is None else min(nano, call.worst)
+        return Actual(prompt + output, spent, Used(request.tenant, request.model, prompt, 0, output))
 
     def _answered(self, request: Request, usage: dict[str, Any] | None, sent_ms: int) -> Actual:
         if not usage:

@@ -15,7 +15,7 @@ from fleet_worker.deadline import Deadline
 from fleet_worker.limiter.balance import AsksBalance, BalanceWatch
 from fleet_worker.limiter.crowding import Crowding
 from fleet_worker.limiter.desk import Desk
-from fleet_worker.limiter.estimating import Estimator
+from fleet_worker.limiter.estimating import Call, Estimator
 from fleet_worker.limiter.hints import lesson_of
 from fleet_worker.limiter.observing import LimiterObserver
 from fleet_worker.limiter.possessions import Wish
@@ -43,9 +43,13 @@ class FleetPermit:
         """In place of `release`, where no call was made; never waits."""
         self._limiter.desk.give_back(self._ask)
 
-    def release(self, ended: Completion | CompletionError | None) -> None:
-        """Give it back; never waits. `ended`: how the call ended, None where it was cut off here."""
-        self._limiter.settle(self._ask, self._request, ended, self._since_ms)
+    def release(self, ended: Completion | CompletionError | None, received: float = 0) -> None:
+        """Give it back; never waits.
+
+        `ended`: how the call ended, None where it was cut off here. `received`: about how many output tokens
+        had come by then.
+        """
+        self._limiter.settle(self._ask, self._request, ended, Call(self._since_ms, received, self._ask.worst))
 
 
 class FleetLimiter:
@@ -114,12 +118,12 @@ class FleetLimiter:
         return FleetPermit(wish.ask, request, self, self._clock.now_ms())
 
     def settle(
-        self, ask: Ask, request: Request, ended: Completion | CompletionError | None, sent_ms: int
+        self, ask: Ask, request: Request, ended: Completion | CompletionError | None, call: Call
     ) -> None:
         """Give a permit back, with what the call used and what its end says about the limits."""
         error = ended if isinstance(ended, CompletionError) else None
         lesson = lesson_of(error, self._chance)
-        actual = self._estimator.actual(request, ended, sent_ms)
+        actual = self._estimator.actual(request, ended, call)
         settlement = Settlement(
             ended=lesson.ended if ended is not None else Ended.OTHER,
             tokens=actual.tokens,
