@@ -8,6 +8,8 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 READY := .venv/.ready
 PROJECTS := pyproject.toml uv.lock $(wildcard contracts/pyproject.toml services/*/pyproject.toml)
+# Tests wait more than they work: four files at a time take a third of the time on two cores.
+SIDE_BY_SIDE := -n 4 --dist loadfile
 FAST := tests/unit tests/model tests/contract tests/architecture
 
 WORKERS ?= 1
@@ -28,13 +30,13 @@ demo: $(READY) ## See it at work in a minute, against the simulator; ends by its
 # ---------------------------------------------------------------- test
 .PHONY: test test-fast test-all check chaos
 test: $(READY) ## Run every test (ARGS='-k name' picks some; FLEET_TEST_BROKER=4 runs them on RabbitMQ 4)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: $(READY) ## Run the tests that open no socket, in seconds (properties on a quarter of their examples)
 	@$(BIN)/pytest $(FAST) -m "not sockets" --hypothesis-profile fast $(ARGS)
 
 test-all: $(READY) ## Run every test; a skipped one fails the run
-	@$(BIN)/pytest --no-skips $(ARGS)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) --no-skips $(ARGS)
 
 chaos: $(READY) ## Break a fleet under load for some minutes, and say what became of every request
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
