@@ -41,7 +41,7 @@ class Stage:
 
     async def until_said(self, correlation_id: str) -> None:
         """Until all replies to it have left the worker."""
-        await until(lambda: correlation_id in self.said())
+        await until(lambda: correlation_id in self.said(), deadline_s=60)
 
     async def until_cancelled(self, *ids: str) -> None:
         await until(lambda: list(self.cancelled()) == list(ids))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
@@ -158,7 +159,7 @@ async def test_a_redriven_request_of_the_batch_lane_goes_back_to_it(desk: Desk):
 async def test_a_strict_fleet_answers_the_redrive_of_a_trusted_operator_for_its_tenant(desk: Desk):
     await died(desk.url)
     async with (
-        a_house(desk.url, strict_tenants=True, trusted_users="guest"),
+        a_house(desk.url, strict_tenants=True, trusted_users=urlsplit(desk.url).username),
         a_follower(desk.url, "result.acme.#") as follower,
     ):
         status, _, _ = await desk.run("redrive", "c-0", "--strict")

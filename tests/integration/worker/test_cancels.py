@@ -10,6 +10,7 @@ from fleet_client import Fleet
 from fleet_contracts.topology import RETRY_RUNGS_S, retry_rung
 from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
+from harness.broker import SharedBroker
 from harness.caller import Caller, a_follower, dead_letters
 from harness.house import a_house
 from harness.waiting import until
@@ -143,17 +144,18 @@ async def test_nobody_cancels_another_tenants_request(fleet_vhost: str):
 
 
 async def test_in_strict_mode_the_user_that_the_broker_checked_is_the_only_one_who_can_cancel(
+    broker: SharedBroker,
     fleet_vhost: str,
 ):
     async with a_house(fleet_vhost, SLOW, strict_tenants=True) as house:
-        reply_to = "deepseek.reply.guest.1"
+        reply_to = f"deepseek.reply.{broker.user}.1"
         queue = await house.caller.channel.declare_queue(reply_to, durable=True)
         caller = Caller(house.caller.channel, queue)
         await caller.listen()
-        asked = await caller.ask(STREAMED, user_id="guest")
+        asked = await caller.ask(STREAMED, user_id=broker.user)
         await some_text(caller)
-        await caller.cancel(asked, key="cancel.guest")
-        await caller.cancel(asked, key="cancel.other", user_id="guest")
+        await caller.cancel(asked, key=f"cancel.{broker.user}")
+        await caller.cancel(asked, key="cancel.other", user_id=broker.user)
         failure = await end_of(caller, asked)
         await queue.delete(if_unused=False, if_empty=False)
         async with asyncio.timeout(10):
