@@ -97,10 +97,10 @@ def _play(
         record.append(_recorded(asked))
         part = parts.popleft() if parts else Silence()
         reply = Says(part) if isinstance(part, str) else part
-        if isinstance(reply, Says | Fails):
-            spoken = list(_spoken(_base(asked), record[-1], reply))
-            if asked.reply_to:
-                await asked.say(*spoken)
+        spoken = list(_spoken(_base(asked), record[-1], reply))
+        if asked.reply_to:
+            await asked.say(*spoken)
+        if not isinstance(reply, Silence):
             await _copy(asked, spoken[-1])
             said.append(asked.id)
 
@@ -125,11 +125,13 @@ def _base(asked: scripted.Asked) -> str:
     return id_base(asked.id, int(str(asked.message.headers.get("fleet-retry", 0))))
 
 
-def _spoken(base: str, asked: Asked, reply: Says | Fails) -> Iterable[wire.Json]:
+def _spoken(base: str, asked: Asked, reply: Says | Fails | Silence) -> Iterable[wire.Json]:
+    if isinstance(reply, Fails | Silence) and asked.stream and reply.partial:
+        yield wire.accepted(base)
+        yield wire.chunk(base, 0, reply.partial)
+    if isinstance(reply, Silence):
+        return
     if isinstance(reply, Fails):
-        if asked.stream and reply.partial:
-            yield wire.accepted(base)
-            yield wire.chunk(base, 0, reply.partial)
         partial = {"content": reply.partial} if reply.partial else None
         yield wire.failure(base, str(reply.code), partial=partial, upstream=reply.upstream)
         return
@@ -205,8 +207,10 @@ def sync_fake_stage() -> OpenSync:
     @asynccontextmanager
     async def opened(*parts: Part, **options: Any) -> AsyncGenerator[SyncStage]:
         fleet = SyncFakeFleet(*parts, otherwise=Silence(), **options)
-        yield SyncStage(fleet, lambda: fleet.fake.asked, lambda: fleet.fake.cancelled)
-        await asyncio.to_thread(fleet.close)
+        try:
+            yield SyncStage(fleet, lambda: fleet.fake.asked, lambda: fleet.fake.cancelled)
+        finally:
+            await asyncio.to_thread(fleet.close)
 
     return opened
 
@@ -216,7 +220,9 @@ def sync_broker_stage(url: str) -> OpenSync:
     async def opened(*parts: Part, **options: Any) -> AsyncGenerator[SyncStage]:
         async with broker_stage(url)(*parts) as stage:
             fleet = SyncFleet(url, **options)
-            yield SyncStage(fleet, stage.asked, stage.cancelled)
-            await asyncio.to_thread(fleet.close)
+            try:
+                yield SyncStage(fleet, stage.asked, stage.cancelled)
+            finally:
+                await asyncio.to_thread(fleet.close)
 
     return opened

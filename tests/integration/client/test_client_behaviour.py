@@ -170,11 +170,10 @@ async def test_a_cancel_still_goes_out_where_the_fleet_is_left_at_once(stage: Op
 
 
 async def test_leaving_a_stream_early_cancels_the_request(stage: Open) -> None:
-    async with stage(Says([str(number) for number in range(500)])) as play:
+    async with stage(Silence("one")) as play:
         async for event in play.fleet.stream("count", id="enough"):
             if isinstance(event, Text):
                 break
-        # The scripted worker goes on to its end; a real one stops. Either way the message went out.
         await play.until_cancelled("enough")
 
 

@@ -116,12 +116,25 @@ async def test_a_worker_that_is_gone_gives_its_slots_back_in_seconds(fleet: Flee
     for _ in range(LIMIT):
         await first.limiter.acquire(a_request(), Deadline(CLOCK.monotonic() + 5))
     waiting = asyncio.create_task(second.call(0.01))
-    # As a killed process: both connections end, and nothing is given back.
-    first.limiter.desk._pools.clear()  # pyright: ignore[reportPrivateUsage]
-    first.limiter.desk.run = asyncio.Event().wait  # type: ignore[method-assign,assignment]
-    await first.store.aclose()
+    await dies_like_a_killed_process(first)
     async with asyncio.timeout(8):
         await waiting
+
+
+async def test_what_the_dead_held_is_taken_back_though_nobody_asks_for_more(fleet: Fleet):
+    first, second = fleet.workers
+    await first.limiter.acquire(a_request(), Deadline(CLOCK.monotonic() + 5))
+    await second.call(0.01)
+    await dies_like_a_killed_process(first)
+    fleet.workers.remove(first)
+    await until_so(fleet.is_empty_in_store)
+
+
+async def dies_like_a_killed_process(worker: LimitedWorker) -> None:
+    """Both its connections end, and it gives nothing back."""
+    worker.limiter.desk._pools.clear()  # pyright: ignore[reportPrivateUsage]
+    worker.limiter.desk.run = asyncio.Event().wait  # type: ignore[method-assign,assignment]
+    await worker.store.aclose()
 
 
 async def test_a_frozen_worker_keeps_its_slots_for_its_calls_may_still_run(own_store: Store):

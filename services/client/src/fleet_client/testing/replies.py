@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from fleet_client.request import Request
-from fleet_client.testing.script import Fails, Says
+from fleet_client.testing.script import Fails, Says, Silence
 from fleet_contracts import EXPLANATIONS, ErrorCode, RequestType
 from fleet_contracts.reply import accepted_id, chunk_id, final_id, refused_id, restarted_id
 
@@ -28,6 +28,14 @@ def replies_of(request: Request, reply: Says | Fails) -> list[bytes]:
     return [orjson.dumps(each) for each in [*found, end]]
 
 
+def beginning_of(request: Request, reply: Silence) -> list[bytes]:
+    """What comes of a request before silence falls: only a stream shows something."""
+    body: Json = orjson.loads(request.body)
+    if not (reply.partial and body.get("stream") is True):
+        return []
+    return [orjson.dumps(each) for each in _streamed(request, reply)]
+
+
 def refusal_of(request: Request, message_id: str) -> bytes:
     """The refusal of a publish under an ID that belongs to another request."""
     code = ErrorCode.IDEMPOTENCY_CONFLICT
@@ -43,10 +51,10 @@ def _waiting(request: Request, reply: Says | Fails) -> Iterator[Json]:
             yield {"kind": "waiting", "id": fleet_id, "position": position, "estimate_ms": None}
 
 
-def _streamed(request: Request, reply: Says | Fails) -> Iterator[Json]:
+def _streamed(request: Request, reply: Says | Fails | Silence) -> Iterator[Json]:
     base = request.id_base
     yield {"kind": "accepted", "id": accepted_id(base), "attempt": 1, "queued_ms": 0, "worker": _WORKER}
-    if isinstance(reply, Fails):
+    if isinstance(reply, Fails | Silence):
         yield from _chunks(request, 1, [{"content": reply.partial}] if reply.partial else [])
         return
     for attempt, text in enumerate(reply.broken, start=1):

@@ -58,7 +58,13 @@ class Fails:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """No reply at all: for what your code does about deadlines and cancels."""
+    """No final reply: for what your code does about deadlines and cancels.
+
+    Attributes:
+        partial: the text that came before the silence; only a stream shows it.
+    """
+
+    partial: str = field(default="", repr=False)
 
 
 Reply = str | Says | Fails | Silence | FleetError

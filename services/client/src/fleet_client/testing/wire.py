@@ -13,8 +13,8 @@ from fleet_client.tasks import Tasks
 from fleet_client.testing.memory import Key, Memory, key_of
 from fleet_client.testing.queues import MemoryFollower
 from fleet_client.testing.recorded import asked_from
-from fleet_client.testing.replies import refusal_of, replies_of
-from fleet_client.testing.script import Fails, Says
+from fleet_client.testing.replies import beginning_of, refusal_of, replies_of
+from fleet_client.testing.script import Fails, Says, Silence
 from fleet_client.wire import Posting, Take
 from fleet_contracts import ErrorCode
 from fleet_contracts.grammar import results_key
@@ -60,8 +60,10 @@ class MemoryWire:
         reply = await self._memory.reply_to(asked)
         if isinstance(reply, FleetError):
             raise reply
-        if isinstance(reply, Says | Fails):
-            self._start(request, self._work(posting, reply, replies_of(request, reply)))
+        if isinstance(reply, Silence):
+            self._start(request, self._send(posting, beginning_of(request, reply)))
+            return
+        self._start(request, self._work(posting, reply, replies_of(request, reply)))
 
     async def cancel(self, request: Request, timeout_s: float) -> None:
         """Remember the cancel, and let a request that has not ended end as cancelled."""

@@ -134,7 +134,8 @@ class Desk:
         try:
             for ask, settlement in list(self._unsettled.values()):
                 await self._settle_once(ask, settlement)
-            busy = [name for name, pool in self._pools.items() if pool.held or pool.wishes]
+            # Until a pool is empty somebody has to look: what the dead held is taken back by those who look.
+            busy = [name for name, pool in self._pools.items() if pool.held or pool.wishes or pool.in_use]
             for name in busy or [self._idle_pool]:
                 await self._beat_in(name)
         except StoreUnavailableError:
@@ -152,6 +153,7 @@ class Desk:
         held = [Held(ask, round((now - since) * 1000)) for ask, since in pool.held.values()]
         beaten = await self._book.beat(name, held, [wish.ask for wish in pool.wishes.values()])
         pool.spare = beaten.spare
+        pool.in_use = beaten.in_flight > 0
         pool.spared.intersection_update(pool.held.keys() - {one.ask.id for one in held})
         for ask_id in beaten.unheard:
             self.granted(ask_id)

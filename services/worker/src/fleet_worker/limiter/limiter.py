@@ -105,14 +105,12 @@ class FleetLimiter:
         try:
             async with asyncio.timeout(deadline.left_s(self._clock)):
                 await self._stand_in_line(wish)
-        except PostponedError:
-            self._observer.postponed()
-            raise
-        except TimeoutError as error:
+        except BaseException as error:
             self.desk.leave(wish)
-            raise _too_late() from error
-        except BaseException:
-            self.desk.leave(wish)
+            if isinstance(error, PostponedError):
+                self._observer.postponed()
+            if isinstance(error, TimeoutError):
+                raise _too_late() from error
             raise
         self._observer.obtained(request.lane, self._clock.monotonic() - began)
         return FleetPermit(wish.ask, request, self, self._clock.now_ms())

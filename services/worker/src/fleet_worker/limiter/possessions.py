@@ -32,6 +32,8 @@ class Possessions:
 
     held: dict[str, tuple[Ask, float]] = field(default_factory=dict[str, tuple[Ask, float]])
     wishes: dict[str, Wish] = field(default_factory=dict[str, Wish])
+    in_use: bool = False
+    """Whether anybody had a permit of it when this worker last asked."""
     spare: int = 0
     spared: set[str] = field(default_factory=set[str])
     """Begun while the store was away, from the slots that it never grants."""
