@@ -32,6 +32,8 @@ CALM: dict[str, Any] = {
 }
 STREAMED = {**CALM, "stream": True}
 SLOW = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=100))
+SLOWER = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=25))
+"""An answer that is still under way when a busy machine has done a few other things."""
 
 
 async def until_it_leaves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -80,7 +82,7 @@ async def test_a_drain_finishes_what_runs_and_gives_back_what_has_not_started(fl
 
 
 async def test_a_drain_gives_back_at_once_what_waits_for_a_permit(fleet_vhost: str):
-    async with a_house(fleet_vhost, SLOW, limit_concurrency=1) as house:
+    async with a_house(fleet_vhost, SLOWER, limit_concurrency=1) as house:
         for number in range(2):
             await house.caller.ask(STREAMED, correlation_id=f"c-{number}")
         await until(lambda: house.worker.supervisor.running == 2)
@@ -96,7 +98,7 @@ async def test_a_drain_gives_back_at_once_what_waits_for_a_permit(fleet_vhost: s
 
 
 async def test_a_message_published_during_a_drain_is_not_hidden_behind_it(fleet_vhost: str):
-    async with a_house(fleet_vhost, SLOW) as house:
+    async with a_house(fleet_vhost, SLOWER) as house:
         await house.caller.ask(STREAMED)
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1)
         drain = asyncio.create_task(house.worker.drain(grace_s=20))
