@@ -50,9 +50,12 @@ check: $(READY) ## Lint, format, types, import rules, the printed contracts, and
 	@$(BIN)/pytest -q tests/model
 
 # ---------------------------------------------------------------- make
-.PHONY: contracts build format clean
+.PHONY: contracts chart build format clean
 contracts: $(READY) ## Print the contracts anew from their models
 	@$(BIN)/python -m fleet_contracts write
+
+chart: $(READY) ## Print the manifests of the chart's examples anew
+	@PYTHONPATH=tests $(BIN)/python -m harness.print_chart
 
 build: $(READY) ## Build every package into dist/, all of one version (.ci/version shows and sets it)
 	@.ci/bootstrap build --all-packages --quiet --clear --out-dir dist

@@ -1,6 +1,5 @@
 """Node.js programs of the contract, with their packages from the user's cache folder."""
 
-import asyncio
 import hashlib
 import re
 import shutil
@@ -12,21 +11,13 @@ from pathlib import Path
 import pytest
 
 from fleet_cli.stack.places import cache_dir
+from harness.programs import Ended, ran
 
 CONTRACTS = Path(__file__).parents[2] / "contracts"
 PROGRAMS = Path("examples/node")
 INSTALL_S, RUN_S = 120, 60
 # What npm says where packages cannot be had, and not where the lock file is wrong.
 _NO_REGISTRY = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNRE|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED")
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a program ended and what it printed."""
-
-    status: int
-    out: str
-    err: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +29,7 @@ class Node:
 
     async def run(self, program: str, *arguments: str, amqp_url: str) -> Ended:
         """Run one of the programs to its end."""
-        return await _ran(
+        return await ran(
             "node",
             program,
             *arguments,
@@ -50,18 +41,21 @@ class Node:
 
 async def node_programs(folder: Path, environ: Mapping[str, str]) -> Node:
     """Copy the contract into `folder` and give its programs their packages; skip where there are none."""
-    for tool in ("node", "npm"):
-        if shutil.which(tool, path=environ.get("PATH")) is None:
-            pytest.skip(f"{tool} is not on the PATH: install Node.js 20 or newer")
     contracts = folder / "contracts"
     shutil.copytree(CONTRACTS, contracts, ignore=shutil.ignore_patterns("src", "node_modules"))
-    packages = await _packages(contracts / PROGRAMS, environ)
+    packages = await node_packages(contracts / PROGRAMS, environ)
     (contracts / PROGRAMS / "node_modules").symlink_to(packages, target_is_directory=True)
     return Node(contracts, environ)
 
 
-async def _packages(project: Path, environ: Mapping[str, str]) -> Path:
-    """The installed packages of the project's lock file, from the cache or put there now."""
+async def node_packages(project: Path, environ: Mapping[str, str]) -> Path:
+    """The installed packages of a project's lock file, from the cache or put there now.
+
+    Skips where there is no Node.js, or nowhere to get them from.
+    """
+    for tool in ("node", "npm"):
+        if shutil.which(tool, path=environ.get("PATH")) is None:
+            pytest.skip(f"{tool} is not on the PATH: install Node.js 20 or newer")
     lock = hashlib.sha256((project / "package-lock.json").read_bytes()).hexdigest()[:16]
     home = cache_dir(environ) / f"node-{lock}"
     if not home.exists():
@@ -79,10 +73,10 @@ async def _packages(project: Path, environ: Mapping[str, str]) -> Path:
 
 async def _install(draft: Path, environ: Mapping[str, str]) -> None:
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--prefer-offline")
-    ended = await _ran("npm", "ci", *quiet, cwd=draft, environ=environ, deadline_s=INSTALL_S)
-    if ended.status and _NO_REGISTRY.search(ended.err):
+    ended = await ran("npm", "ci", *quiet, cwd=draft, environ=environ, deadline_s=INSTALL_S)
+    if ended.status and _NO_REGISTRY.search(ended.complaint):
         pytest.skip("npm reaches no registry, and the packages are not cached: connect and run again")
-    assert ended.status == 0, ended.err
+    assert ended.status == 0, ended.complaint
 
 
 def _move(draft: Path, home: Path) -> None:
@@ -91,22 +85,3 @@ def _move(draft: Path, home: Path) -> None:
     except OSError:
         if not home.exists():  # else another run was faster, with the same packages
             raise
-
-
-async def _ran(*command: str, cwd: Path, environ: Mapping[str, str], deadline_s: float) -> Ended:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=cwd,
-        env=dict(environ),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(deadline_s):
-            out, err = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
-    return Ended(process.returncode or 0, out.decode(), err.decode())

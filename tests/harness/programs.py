@@ -1,15 +1,17 @@
-"""Small programs that use the client, run as processes of their own."""
+"""Programs that run to their end as processes of their own."""
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 PATIENCE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program ended."""
+    """How a program ended, and what it printed."""
 
     status: int
     out: str
@@ -18,20 +20,28 @@ class Ended:
 
 async def run(code: str, **environ: str) -> Ended:
     """Run Python code; its environment is what is given here and nothing else."""
+    return await ran(sys.executable, "-W", "error", "-c", code, environ=environ)
+
+
+async def ran(
+    *command: str,
+    environ: Mapping[str, str],
+    told: bytes = b"",
+    cwd: Path | None = None,
+    deadline_s: float = PATIENCE_S,
+) -> Ended:
+    """Run a program that reads `told`; it is killed at the deadline, in seconds."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-W",
-        "error",
-        "-c",
-        code,
-        env=environ,
-        stdin=asyncio.subprocess.DEVNULL,
+        *command,
+        cwd=cwd,
+        env=dict(environ),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            out, complaint = await process.communicate()
+        async with asyncio.timeout(deadline_s):
+            out, complaint = await process.communicate(told)
     finally:
         if process.returncode is None:
             process.kill()

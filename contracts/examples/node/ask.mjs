@@ -45,7 +45,9 @@ function read(channel, replyTo, request) {
   const { promise, resolve, reject } = pending()
   const again = `Ask again as ${request.correlationId} to get the same answer.`
   const patience = setTimeout(() => reject(new Error(`Nothing final in time. ${again}`)), PATIENCE_MS + 10_000)
+  let over = false // several messages can come at once, after the one that ends it all too
   channel.consume(replyTo, (message) => {
+    if (over) return
     try {
       if (message === null) throw new Error(`The reply queue is gone. ${again}`)
       channel.ack(message)
@@ -57,6 +59,7 @@ function read(channel, replyTo, request) {
       if (reply.kind === 'result') stream.end(reply.response.choices[0].message.content ?? '')
       if (reply.kind === 'result' || reply.kind === 'failure') resolve(reply)
     } catch (error) {
+      over = true
       reject(error)
     }
   }).catch(reject)

@@ -66,7 +66,7 @@ async def test_a_streamed_answer_comes_with_no_more_rights_than_the_contract_nam
     async with a_house(fleet_vhost) as house:
         ended = await node.run("ask.mjs", QUESTION, amqp_url=acme)
         calls = house.simulator.log.events(kind="admitted")
-    assert (ended.status, ended.err) == (0, "")
+    assert (ended.status, ended.complaint) == (0, "")
     assert ended.out == f"{answer()}\n"
     assert len(calls) == 1
 
@@ -75,7 +75,7 @@ async def test_a_new_attempt_voids_what_was_shown(node: Node, fleet_vhost: str):
     async with a_house(fleet_vhost) as house:
         house.simulator.inject(Fault(Kind.EOF_WITHOUT_DONE, after_chunks=4, times=1))
         ended = await node.run("ask.mjs", QUESTION, amqp_url=house.url)
-    assert (ended.status, ended.err) == (0, "")
+    assert (ended.status, ended.complaint) == (0, "")
     assert ended.out.count("[a new attempt: forget the text above]\n") == 1
     assert ended.out.endswith(f"above]\n{answer()}\n")
 
@@ -85,7 +85,7 @@ async def test_a_failure_is_its_code_and_a_sentence(node: Node, fleet_vhost: str
         house.simulator.inject(Fault(Kind.STATUS, status=400))
         ended = await node.run("ask.mjs", QUESTION, amqp_url=house.url)
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("upstream_rejected: ")
+    assert ended.complaint.startswith("upstream_rejected: ")
 
 
 async def test_a_refused_publish_is_told_why(node: Node, fleet_vhost: str):
@@ -93,8 +93,8 @@ async def test_a_refused_publish_is_told_why(node: Node, fleet_vhost: str):
         ended = await node.run("ask.mjs", QUESTION, "deepseek-chat", amqp_url=house.url)
         calls = house.simulator.log.events(kind="arrived")
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err.startswith("invalid_request: ")
-    assert "deepseek-flash" in ended.err
+    assert ended.complaint.startswith("invalid_request: ")
+    assert "deepseek-flash" in ended.complaint
     assert not calls
 
 
@@ -103,7 +103,7 @@ async def test_every_golden_example_crosses_the_broker_and_comes_back_as_it_was(
 ):
     await broker.ctl("set_permissions", "-p", vhost_of(acme), "acme", ".*", ".*", ".*")
     ended = await node.run("golden.mjs", amqp_url=acme)
-    assert (ended.err, ended.status) == ("", 0)
+    assert (ended.complaint, ended.status) == ("", 0)
     back = [json.loads(line) for line in ended.out.splitlines()]
     expected = [
         {"type": message, "file": f"{case}.json", **without_empty_headers(example)}
@@ -117,7 +117,7 @@ async def test_examples_of_another_user_cross_the_broker_without_its_name(node: 
     ended = await node.run("golden.mjs", amqp_url=vhost)
     assert ended.status == 0
     assert len(ended.out.splitlines()) == sum(map(len, read_examples(CONTRACTS / "examples").values()))
-    assert [line.partition(":")[0] for line in ended.err.splitlines()] == [
+    assert [line.partition(":")[0] for line in ended.complaint.splitlines()] == [
         "of_a_request_asked_again.json",
         "strict_tenant.json",
     ]
@@ -127,7 +127,7 @@ async def test_examples_of_another_user_cross_the_broker_without_its_name(node: 
 async def test_without_a_broker_named_it_says_how_to_name_one(node: Node, program: str):
     ended = await node.run(program, amqp_url="")
     assert (ended.status, ended.out) == (1, "")
-    assert "AMQP_URL is not set: set it as in amqp://" in ended.err
+    assert "AMQP_URL is not set: set it as in amqp://" in ended.complaint
 
 
 async def test_a_reply_that_breaks_its_schema_stops_the_program(node: Node, fleet_vhost: str):
@@ -136,7 +136,7 @@ async def test_a_reply_that_breaks_its_schema_stops_the_program(node: Node, flee
     async with a_house(fleet_vhost) as house:
         ended = await node.run("ask.mjs", QUESTION, amqp_url=house.url)
     assert (ended.status, ended.out) == (1, "")
-    assert ended.err == "accepted.v1: data/kind must be equal to constant\n"
+    assert ended.complaint == "accepted.v1: data/kind must be equal to constant\n"
 
 
 def test_the_lock_file_names_no_registry():

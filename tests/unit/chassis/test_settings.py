@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_chassis.settings import SettingsError, read_settings
+from fleet_chassis.settings import SettingsError, read_settings, secrets_in
 from fleet_worker.settings import WorkerSettings
 
 NEEDED = {"AMQP_URL": "amqp://guest:guest@localhost/", "DEEPSEEK_API_KEY": "sk-CANARY"}
@@ -110,3 +110,26 @@ def test_a_file_that_can_not_be_meant_is_refused(content: bytes, sentence: str, 
     with pytest.raises(SettingsError) as refused:
         read_settings(WorkerSettings, file)
     assert sentence in str(refused.value)
+
+
+def test_secrets_come_as_files_named_like_their_variables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in NEEDED.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    (tmp_path / "..data").mkdir()
+    monkeypatch.setenv("FLEET_SECRETS_DIR", str(tmp_path))
+    settings = read_settings(WorkerSettings)
+    assert settings.deepseek_api_key.get_secret_value() == "sk-CANARY"
+    assert secrets_in(str(tmp_path)) == NEEDED
+    monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-mine")
+    assert read_settings(WorkerSettings).deepseek_api_key.get_secret_value() == "sk-mine"
+
+
+def test_secrets_that_are_not_there_are_told(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    missing = str(tmp_path / "none")
+    environment.setenv("FLEET_SECRETS_DIR", missing)
+    with pytest.raises(SettingsError, match=r"^FLEET_SECRETS_DIR is wrong: .*none is no folder"):
+        read_settings(WorkerSettings)
+    with pytest.raises(SettingsError, match=r"^FLEET_SECRETS_DIR is wrong"):
+        secrets_in(missing)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+SECRETS_DIR = "FLEET_SECRETS_DIR"
 ALIKE = 0.9
 """How like a setting a name has to be to be taken for a misspelt one: one or two letters."""
 
@@ -47,6 +48,11 @@ class ServiceSettings(BaseSettings):
         validation_alias="AMQP_URL",
         description="The broker, as in amqp://user:password@host:5672/vhost",
     )
+    secrets_dir: Path | None = Field(
+        default=None,
+        description="A folder with a file for each secret, named as its variable, as Kubernetes mounts them; "
+        "a variable that is set goes before its file",
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto",
         description="console, json, or auto: console on a terminal, json elsewhere",
@@ -61,7 +67,7 @@ Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 def read_settings(kind: type[Settings], file: Path | None = None) -> Settings:
-    """The settings of `kind` from the environment, and from `file` (lines `NAME=value`) where given.
+    """The settings of `kind` from the environment, from `file` (lines `NAME=value`), from files of secrets.
 
     Raises:
         SettingsError: a setting is missing, wrong or misspelt; the text has one sentence for each.
@@ -69,11 +75,40 @@ def read_settings(kind: type[Settings], file: Path | None = None) -> Settings:
     try:
         if told := " ".join(_misspelt(kind, file)):
             raise SettingsError(told)
-        return kind(_env_file=file)  # pyright: ignore[reportCallIssue]  # pydantic-settings adds _env_file
+        folder = _secrets_dir(kind, file)
+        # pydantic-settings adds these two arguments.
+        return kind(_env_file=file, _secrets_dir=folder)  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
         raise SettingsError(_sentences(kind, error)) from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file} is no UTF-8 text: write one NAME=value a line.") from error
+
+
+def secrets_in(folder: str) -> dict[str, str]:
+    """The secrets in a folder, by the names of their files; hidden files are none.
+
+    Raises:
+        SettingsError: it is no folder, or a file in it can't be read.
+    """
+    try:
+        files = [file for file in Path(folder).iterdir() if file.is_file() and file.name[0] != "."]
+        return {file.name: file.read_text().strip() for file in files}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(_no_secrets(folder)) from error
+
+
+def _secrets_dir(kind: type[BaseSettings], file: Path | None) -> str | None:
+    given = EnvSettingsSource(kind).env_vars
+    if file is not None:
+        given = {**DotEnvSettingsSource(kind, env_file=file).env_vars, **given}
+    folder = given.get(SECRETS_DIR.lower())
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(_no_secrets(folder))
+    return folder or None
+
+
+def _no_secrets(folder: str) -> str:
+    return f"{SECRETS_DIR} is wrong: {folder} is no folder of files that can be read; correct or unset it."
 
 
 def _misspelt(kind: type[BaseSettings], file: Path | None) -> Iterator[str]:

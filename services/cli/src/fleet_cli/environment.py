@@ -7,8 +7,24 @@ from fleet_cli.wrong_input import WrongInputError
 
 
 def environment() -> Mapping[str, str]:
-    """The variables this command was started with."""
-    return dict(os.environ)  # noqa: TID251 - the edge at which it is read once and handed on
+    """The variables this command was started with, and the secrets that it was given as files.
+
+    Raises:
+        WrongInputError: there are no such files.
+    """
+    environ = dict(os.environ)  # noqa: TID251 - the edge at which it is read once and handed on
+    folder = environ.get("FLEET_SECRETS_DIR")
+    if not folder:
+        return environ
+    from fleet_chassis.settings import (  # late: most commands start faster without it
+        SettingsError,
+        secrets_in,
+    )
+
+    try:
+        return {**secrets_in(folder), **environ}
+    except SettingsError as error:
+        raise WrongInputError(str(error)) from error
 
 
 def required(environ: Mapping[str, str], name: str, example: str) -> str:

@@ -1,0 +1,97 @@
+"""What the chart's manifests say fits the code that they run."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleet_chassis.settings import variable_name
+from fleet_contracts.grammar import Lane
+from fleet_contracts.topology import tenant_queue, topology
+from fleet_worker.settings import WorkerSettings
+from harness.charts import CHART, EXAMPLES, manifests_in, rendered
+
+OF_THE_CHART = {"FLEET_CONCURRENCY", "FLEET_DRAIN_S", "FLEET_LOG_FORMAT", "FLEET_SECRETS_DIR"}
+SECRET = {"AMQP_URL", "REDIS_URL", "DEEPSEEK_API_KEY"}
+WORK = {"deepseek.requests", "deepseek.requests.batch", "deepseek.requests.resumed"}
+
+every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+Manifest = dict[str, Any]
+
+
+def those_of(example: Path, kind: str) -> list[Manifest]:
+    found = manifests_in(rendered(example).read_text())
+    return [manifest for manifest in found if manifest["kind"] == kind]
+
+
+def pods_of(example: Path) -> list[Manifest]:
+    return [
+        manifest["spec"]["template"]["spec"]
+        for kind in ("Deployment", "Job")
+        for manifest in those_of(example, kind)
+    ]
+
+
+def settings_of(example: Path) -> dict[str, str]:
+    found = (config["data"] for config in those_of(example, "ConfigMap"))
+    return next(data for data in found if "FLEET_CONCURRENCY" in data)
+
+
+def test_the_values_take_each_setting_of_a_worker_and_no_other():
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    told = schema["properties"]["settings"]["properties"]
+    known = {variable_name(WorkerSettings, field) for field in WorkerSettings.model_fields}
+    elsewhere = SECRET | OF_THE_CHART | {"FLEET_WORKER_NAME", "FLEET_HEALTH_HOST", "FLEET_HEALTH_PORT"}
+    assert list(told) == sorted(known - elsewhere)
+
+
+@every_example
+def test_what_the_chart_sets_is_read_by_a_worker(example: Path):
+    known = {variable_name(WorkerSettings, field) for field in WorkerSettings.model_fields}
+    assert OF_THE_CHART <= settings_of(example).keys() <= known
+
+
+@every_example
+def test_no_running_call_is_killed_by_the_end_of_the_grace(example: Path):
+    (deployment,) = those_of(example, "Deployment")
+    grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+    assert grace >= float(settings_of(example)["FLEET_DRAIN_S"]) + 30
+    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+@every_example
+def test_each_pod_is_as_restricted_as_kubernetes_can_ask_for(example: Path):
+    for pod in pods_of(example):
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["limits"]["memory"]
+            assert not [each for each in container.get("env", []) if each["name"] in SECRET]
+
+
+@every_example
+def test_what_scales_the_workers_counts_the_work_and_nothing_else(example: Path):
+    for scaled in those_of(example, "ScaledObject"):
+        (backlog,) = [each for each in scaled["spec"]["triggers"] if each["type"] == "rabbitmq"]
+        pattern = re.compile(backlog["metadata"]["queueName"])
+        queues = {queue.name for queue in topology().queues} | {"deepseek.reply.acme.1"}
+        assert {name for name in queues if pattern.search(name)} == WORK
+        assert all(pattern.search(tenant_queue(lane, "acme")) for lane in Lane)
+        # Over AMQP only what waits is seen, and a worker that is busy with the last requests is taken away.
+        assert backlog["metadata"]["protocol"] == "http"
+        assert "excludeUnacknowledged" not in backlog["metadata"]
+
+
+@every_example
+def test_a_worker_is_scaled_for_the_calls_that_it_carries(example: Path):
+    for scaled in those_of(example, "ScaledObject"):
+        target = float(scaled["spec"]["advanced"]["scalingModifiers"]["target"])
+        assert 0 < target <= float(settings_of(example)["FLEET_CONCURRENCY"])
