@@ -1,4 +1,4 @@
-"""`make chart`: writes what each example of the chart renders to, where it is checked in."""
+"""`make chart`: writes what each example of the chart renders to, and the picture of its autoscaling."""
 
 import asyncio
 import os
@@ -7,6 +7,9 @@ import tempfile
 from pathlib import Path
 
 from harness.charts import EXAMPLES, helm_of, rendered
+from harness.scaling import LOADS, PICTURE, SCALED, rules_in
+from harness.scaling_picture import picture
+from model.autoscaling import played
 
 
 async def write() -> int:
@@ -24,5 +27,14 @@ async def write() -> int:
     return wrong
 
 
+def draw() -> None:
+    """Write the picture."""
+    rules = rules_in(SCALED)
+    courses = {name: played(rules, load) for name, load in LOADS.items()}
+    PICTURE.write_text(picture(courses, rules.target))
+
+
 if __name__ == "__main__":
-    sys.exit(asyncio.run(write()))
+    failures = asyncio.run(write())
+    draw()
+    sys.exit(failures)
