@@ -14,6 +14,7 @@ FAST := tests/unit tests/model tests/contract tests/architecture
 
 WORKERS ?= 1
 ARGS ?=
+ONLY ?=
 
 .PHONY: help
 help: ## Show this list
@@ -28,7 +29,7 @@ demo: $(READY) ## See it at work in a minute, against the simulator; ends by its
 	@$(BIN)/fleet demo $(ARGS)
 
 # ---------------------------------------------------------------- test
-.PHONY: test test-fast test-all check chaos
+.PHONY: test test-fast test-all check chaos chaos-all
 test: $(READY) ## Run every test (ARGS='-k name' picks some; FLEET_TEST_BROKER=4 runs them on RabbitMQ 4)
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
@@ -40,6 +41,9 @@ test-all: $(READY) ## Run every test; a skipped one fails the run
 
 chaos: $(READY) ## Break a fleet under load for some minutes, and say what became of every request
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+chaos-all: $(READY) ## Play every known fault, one by one, as long as it takes; goes on where it was (ONLY=name)
+	@PYTHONPATH=tests $(BIN)/python -m chaos.catalogue $(ONLY) $(ARGS)
 
 check: $(READY) ## Lint, format, types, import rules, the printed contracts, and the delivery protocol's model
 	@$(BIN)/ruff check

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
@@ -35,10 +35,18 @@ class Caller:
         self._reply_to = reply_to
         self._outbox = outbox
         self._bodies: dict[str, dict[str, Any]] = {}
+        self._properties: dict[str, dict[str, Any]] = {}
         self._open: set[str] = set()
         self._news = asyncio.Event()
         self.ends = 0
         """Terminal replies so far, repeated ones among them."""
+        self.heard: dict[str, list[dict[str, Any]]] = {}
+        """The terminal replies of each request, refused publishes among them."""
+
+    @property
+    def in_vain(self) -> int:
+        """Publishes that were not confirmed, and made again."""
+        return self._outbox.in_vain
 
     @property
     def waiting(self) -> int:
@@ -56,13 +64,14 @@ class Caller:
                 request = f"chaos-{number}-{uuid4().hex[:8]}"
                 publishes.create_task(self.ask(request, ask(number)))
                 if _comes_up(plan.cancel_every, number):
-                    publishes.create_task(self._cancel(request, chance.uniform(0, LATEST_S)))
+                    publishes.create_task(_later(chance.uniform(0, LATEST_S), self.cancel, request))
                 if _comes_up(plan.repeat_every, number):
-                    publishes.create_task(self._repeat(request, chance.uniform(0, LATEST_S)))
+                    publishes.create_task(_later(chance.uniform(0, LATEST_S), self.repeat, request))
 
-    async def ask(self, request: str, body: dict[str, Any]) -> None:
-        """Publish a request until it is confirmed."""
+    async def ask(self, request: str, body: dict[str, Any], **properties: Any) -> None:
+        """Publish a request until it is confirmed, with these properties and headers more."""
         self._bodies[request] = body
+        self._properties[request] = properties
         self._open.add(request)
         self._note("published", request)
         await self._publish(request)
@@ -82,13 +91,14 @@ class Caller:
         self._note(body["kind"], request, **self._facts(request, body, message.body))
         if body["kind"] in TERMINAL:
             self.ends += 1
+            self.heard.setdefault(request, []).append(body)
             self._open.discard(request)
             self._news.set()
         await message.ack()
 
-    async def _cancel(self, request: str, after_s: float) -> None:
-        await asyncio.sleep(after_s)
-        self._note("cancel", request)
+    async def cancel(self, request: str, tenant: str = TENANT) -> None:
+        """Take a request back."""
+        self._note("cancel" if tenant == TENANT else "cancel of a stranger", request)
         message = aio_pika.Message(
             b"{}",
             type=CANCEL_TYPE,
@@ -96,10 +106,10 @@ class Caller:
             message_id=uuid4().hex,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
-        await self._outbox.publish(CONTROL, f"cancel.{TENANT}", message, mandatory=False)
+        await self._outbox.publish(CONTROL, f"cancel.{tenant}", message, mandatory=False)
 
-    async def _repeat(self, request: str, after_s: float) -> None:
-        await asyncio.sleep(after_s)
+    async def repeat(self, request: str) -> None:
+        """Publish a request once more."""
         self._note("repeated", request)
         await self._publish(request)
 
@@ -110,6 +120,7 @@ class Caller:
             reply_to=self._reply_to,
             message_id=uuid4().hex,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            **self._properties[request],
         )
         await self._outbox.publish(REQUESTS, f"interactive.{TENANT}", message, mandatory=True)
 
@@ -164,6 +175,11 @@ async def a_chaos_caller(url: str, log: EventLog) -> AsyncGenerator[Caller]:
         await asyncio.gather(*keeping, return_exceptions=True)
     async with await aio_pika.connect(url) as connection:
         await (await connection.channel()).queue_delete(wanted.name)
+
+
+async def _later(after_s: float, do: Callable[[str], Awaitable[None]], request: str) -> None:
+    await asyncio.sleep(after_s)
+    await do(request)
 
 
 def _comes_up(every: int, number: int) -> bool:

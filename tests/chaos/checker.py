@@ -66,7 +66,7 @@ def _note(life: Life, event: Event) -> None:
             life.confirmed = True
         case "cancel":
             life.cancel = True
-        case "repeated":
+        case "repeated" | "cancel of a stranger":
             pass
         case _:
             life.arrivals.append(event)

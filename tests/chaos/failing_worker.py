@@ -2,12 +2,14 @@
 
 Used as a program, with a worker's own environment and some variables more: `CHAOS_POINT` is where, and
 `CHAOS_MARK` a file that the first worker to come there makes, so that only one dies. `CHAOS_SIGNAL` is what
-it gets there (SIGKILL where unset), `CHAOS_BREAK` a step of the protocol that it does wrong (else none).
+it gets there (SIGKILL where unset), `CHAOS_STALL_S` how long its event loop stands still instead.
+`CHAOS_BREAK` is a step of the protocol that it does wrong; what else can be odd about it says `oddities.py`.
 """
 
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.broken_steps import broken
+from chaos.oddities import be_odd, dies_of
 from fleet_chassis.settings import read_settings
 from fleet_worker import bootstrap
 from fleet_worker.completion import Completion, Delta, Emit
@@ -77,6 +80,7 @@ class MortalCompletions:
         self._passed = passed
 
     async def complete(self, request: Request, deadline: Deadline, emit: Emit) -> Completion:
+        dies_of(request.payload)
         seen = 0
 
         def counted(delta: Delta) -> None:
@@ -141,8 +145,8 @@ def mortal(handler: Handler, passed: Pass) -> Handler:
     )
 
 
-def die_at(point: str, mark: Path, number: signal.Signals = signal.SIGKILL) -> Pass:
-    """Send this process a signal at `point`, if no other process got one before."""
+def die_at(point: str, mark: Path, number: signal.Signals = signal.SIGKILL, *, stall_s: float = 0.0) -> Pass:
+    """Send this process a signal at `point`, or let it stall, if that was not done to another before."""
 
     def passed(here: str) -> None:
         if here == point:
@@ -150,7 +154,10 @@ def die_at(point: str, mark: Path, number: signal.Signals = signal.SIGKILL) -> P
                 mark.touch(exist_ok=False)
             except FileExistsError:
                 return
-            os.kill(os.getpid(), number)
+            if stall_s:
+                time.sleep(stall_s)  # the loop stands still: that is the point
+            else:
+                os.kill(os.getpid(), number)
 
     return passed
 
@@ -159,7 +166,13 @@ def main() -> None:
     """Run the worker."""
     environ = os.environ  # noqa: TID251 - the edge
     number = signal.Signals[environ.get("CHAOS_SIGNAL", "SIGKILL")]
-    passed = die_at(environ["CHAOS_POINT"], Path(environ["CHAOS_MARK"]), number)
+    be_odd(environ)
+    passed = die_at(
+        environ.get("CHAOS_POINT", ""),
+        Path(environ.get("CHAOS_MARK", "")),
+        number,
+        stall_s=float(environ.get("CHAOS_STALL_S", "0")),
+    )
     make = broken(environ.get("CHAOS_BREAK", ""))
 
     def build(**parts: Any) -> Handler:

@@ -20,6 +20,8 @@ class Outbox:
 
     def __init__(self) -> None:
         self._channel: AbstractChannel | None = None
+        self.in_vain = 0
+        """Publishes that the broker refused, or of which nothing was heard."""
 
     async def publish(self, exchange: str, key: str, message: aio_pika.Message, *, mandatory: bool) -> None:
         """Publish, again and again: asking twice is what callers do, and it must cost nothing."""
@@ -41,6 +43,7 @@ class Outbox:
                 target = await self._channel.get_exchange(exchange, ensure=False)
                 await target.publish(message, key, mandatory=mandatory)
         except PASSING:
+            self.in_vain += 1
             return False
         return True
 

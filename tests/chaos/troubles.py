@@ -41,6 +41,10 @@ class Troubles:
             for at_s, trouble in due:
                 making.create_task(self._later(at_s, trouble))
 
+    async def make_one(self, trouble: Trouble) -> None:
+        """Make one trouble now; returns when it is mended."""
+        await self._later(0, trouble)
+
     async def _later(self, at_s: float, trouble: Trouble) -> None:
         await asyncio.sleep(at_s)
         if await self._ways()[trouble]():

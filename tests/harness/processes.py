@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,16 +33,19 @@ class Fleet:
 
     async def start_failing_worker(self, point: str, mark: Path, **settings: str) -> Child:
         """One that dies at `point` of the protocol, unless the file `mark` says that another one did."""
+        return await self.start_odd_worker({"POINT": point, "MARK": str(mark)}, **settings)
+
+    async def start_odd_worker(self, odd: Mapping[str, str], **settings: str) -> Child:
+        """One that does something amiss: the variables of `chaos.failing_worker`, without `CHAOS_`."""
+        name = f"failing-{len(self.workers) + 1}"
         environ = {
             **self.environ,
             **settings,
-            "FLEET_WORKER_NAME": f"failing-{len(self.workers) + 1}",
-            "CHAOS_POINT": point,
-            "CHAOS_MARK": str(mark),
+            "FLEET_WORKER_NAME": name,
             "PYTHONPATH": str(TESTS),
+            **{f"CHAOS_{variable}": value for variable, value in odd.items()},
         }
         command = (sys.executable, "-m", "chaos.failing_worker")
-        name = f"failing-{len(self.workers) + 1}"
         worker = await Child.start(name, command, environ=environ, log=self.logs / f"{name}.log")
         self.workers.append(worker)
         await worker.wait_for_line(WORKER_READY, deadline_s=READY_DEADLINE_S)

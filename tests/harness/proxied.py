@@ -30,6 +30,7 @@ class Harm:
     def __init__(self) -> None:
         self._open = {Way.UP: asyncio.Event(), Way.DOWN: asyncio.Event()}
         self._delays_s = {Way.UP: 0.0, Way.DOWN: 0.0}
+        self._s_per_byte = {Way.UP: 0.0, Way.DOWN: 0.0}
         self.heal()
 
     def lose(self, way: Way) -> None:
@@ -42,11 +43,17 @@ class Harm:
         for each in way:
             self._delays_s[each] = seconds
 
+    def throttle(self, way: Way, bytes_per_s: float) -> None:
+        """Pass no more than this on."""
+        for each in way:
+            self._s_per_byte[each] = 1 / bytes_per_s
+
     def heal(self) -> None:
         """Pass everything on at once."""
         for each in Way.BOTH:
             self._open[each].set()
             self._delays_s[each] = 0.0
+            self._s_per_byte[each] = 0.0
 
     async def until_due(self, way: Way, came: float) -> None:
         """Wait until what came then may be passed on."""
@@ -54,6 +61,11 @@ class Harm:
         if left > 0:
             await asyncio.sleep(left)
         await self._open[way].wait()
+
+    async def take_time(self, way: Way, size: int) -> None:
+        """Wait as long as so many bytes take."""
+        if seconds := self._s_per_byte[way] * size:
+            await asyncio.sleep(seconds)
 
 
 class BrokenError(Exception):
@@ -117,6 +129,7 @@ async def _pass_on(pieces: asyncio.Queue[Piece], sink: asyncio.StreamWriter, way
         await harm.until_due(way, came)
         if data is None:
             raise BrokenError
+        await harm.take_time(way, len(data))
         # A sink that broke says so to whoever reads from it, and is heard there.
         with suppress(ConnectionError):
             sink.write(data)

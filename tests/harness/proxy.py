@@ -58,6 +58,14 @@ class Proxy:
         """Let everything arrive `seconds` later in this direction, in order and without less throughput."""
         self._harm.delay(way, seconds)
 
+    def throttle(self, bytes_per_s: float, way: Way = Way.BOTH) -> None:
+        """Let no more than this through each connection in this direction."""
+        self._harm.throttle(way, bytes_per_s)
+
+    def lead_to(self, host: str, port: int) -> None:
+        """Stand before another place from now on, as a balancer does; what stands goes on to the old one."""
+        self._target = host, port
+
     def refuse(self) -> None:
         """Refuse connections, as a machine on which nothing listens; those that stand are left alone."""
         if self._server is not None:

@@ -5,9 +5,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fleet_cli.stack.errors import UnavailableError
+from fleet_cli.stack.packages import unpacked_packages
 from fleet_cli.stack.places import cache_dir
 from fleet_cli.stack.rabbitmq.broker import Broker
-from fleet_cli.stack.rabbitmq.installation import unpacked
+from fleet_cli.stack.rabbitmq.installation import Installation, installed, unpacked
 from fleet_cli.stack.rabbitmq.packages import RABBITMQ
 from fleet_cli.stack.rabbitmq.private import private_broker
 from fleet_cli.stack.rabbitmq.sources import local_broker
@@ -74,16 +76,31 @@ def a_broker(
     return local_broker(report, environ=environ, cache_dir=where)
 
 
+async def an_installation(environ: Mapping[str, str], where: Path, report: Report = print) -> Installation:
+    """The RabbitMQ of the run's choice, or of this machine, as folders. Raises UnavailableError."""
+    if generation := chosen_generation(environ):
+        return await _other(RELEASES[generation], report, environ, where)
+    try:
+        return installed(environ)
+    except UnavailableError:
+        root = await unpacked_packages(RABBITMQ, report, environ=environ, cache_dir=where)
+        return unpacked(root)
+
+
 @asynccontextmanager
 async def _unpacked(
     release: str, report: Report, environ: Mapping[str, str], where: Path
 ) -> AsyncGenerator[Broker]:
+    installation = await _other(release, report, environ, where)
+    async with private_broker(installation, environ, where, None) as broker:
+        yield broker
+
+
+async def _other(release: str, report: Report, environ: Mapping[str, str], where: Path) -> Installation:
     bundle = OtherRabbitMQ(release=release)
     root = await unpacked_bundle(bundle, report, environ=environ, cache_dir=where)
     # Its libraries are for its own programs, which are told: the system's shell would not start with them.
-    installation = replace(unpacked(root), libraries=())
-    async with private_broker(installation, environ, where, None) as broker:
-        yield broker
+    return replace(unpacked(root), libraries=())
 
 
 def _programs(erlang: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from fleet_cli.stack.errors import StackError
 from fleet_cli.stack.rabbitmq import node_settings
 from fleet_cli.stack.rabbitmq.evaluation import evaluated
 from fleet_cli.stack.rabbitmq.installation import Installation
-from fleet_cli.stack.rabbitmq.node_settings import NODE, Ports
+from fleet_cli.stack.rabbitmq.node_settings import Ports
 from fleet_cli.stack.rabbitmq.slim_home import slim_home
 
 BOOT_DEADLINE_S = 90.0
@@ -33,6 +33,11 @@ class Node:
         self._cookie = cookie
         self._epmd: Child | None = None
         self._server: Child | None = None
+
+    @property
+    def name(self) -> str:
+        """What its Erlang is called."""
+        return self._environ["RABBITMQ_NODENAME"]
 
     @property
     def pids(self) -> list[int]:
@@ -71,7 +76,7 @@ class Node:
 
     async def evaluate(self, expression: str) -> str:
         """Let the node evaluate an Erlang expression (with its full stop); raises StackError if it fails."""
-        caller = (str(self._installation.erl_call), "-sname", NODE, "-c", self._cookie, "-e")
+        caller = (str(self._installation.erl_call), "-sname", self.name, "-c", self._cookie, "-e")
         answer = await run(
             caller, environ=self._environ, deadline_s=COMMAND_DEADLINE_S, text=f"{expression}\n"
         )
