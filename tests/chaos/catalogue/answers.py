@@ -69,6 +69,7 @@ async def _all_time_out(stage: Stage, silences: tuple[Silence, ...]) -> None:
         stage.note(f"{kind} ({clock})", f"{stage.now() - began:.1f} s")
         stage.must(end.get("code") == "upstream_timeout", f"{kind}: a timeout, not {end.get('code')}")
         stage.must(end.get("attempts") == 2, f"{kind}: two attempts, not {end.get('attempts')}")
+    stage.scene.simulator.faults.clear()
     async with stage.load(3):
         stage.mended()
 

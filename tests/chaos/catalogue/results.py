@@ -37,7 +37,8 @@ class Results:
         self._file.parent.mkdir(exist_ok=True)
         line = {"name": entry.name, "key": self._key(entry), "outcome": dataclasses.asdict(outcome)}
         with self._file.open("ab") as file:
-            file.write(orjson.dumps(line) + b"\n")
+            # Begun on a line of its own: a kill may have cut the last one off.
+            file.write(b"\n" + orjson.dumps(line) + b"\n")
 
     def _key(self, entry: Entry) -> str:
         # An entry is played anew where the fleet changed, or the entry itself.

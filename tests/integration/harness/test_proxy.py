@@ -199,6 +199,35 @@ async def test_a_delay_holds_for_each_direction_and_keeps_the_order(proxy: Proxy
         assert 2 * A_WHILE_S <= time.monotonic() - started < 10 * A_WHILE_S
 
 
+async def test_a_narrow_line_takes_its_time_until_it_heals(proxy: Proxy) -> None:
+    proxy.throttle(10_000, Way.UP)
+    async with connected(proxy) as client:
+        started = time.monotonic()
+        await client.say(bytes(2_000))
+        await client.hear(2_000)
+        assert time.monotonic() - started >= 2_000 / 10_000
+        await proxy.heal()
+        await client.say(bytes(2_000_000))
+        await client.hear(2_000_000)
+
+
+async def test_a_proxy_can_lead_new_connections_elsewhere(proxy: Proxy, echo: Echo) -> None:
+    other = Echo()
+    server = await asyncio.start_server(other.serve, "127.0.0.1", 0)
+    async with connected(proxy) as old:
+        await old.say(b"old")
+        await old.hear(3)
+        proxy.lead_to(*server.sockets[0].getsockname()[:2])
+        async with connected(proxy) as new:
+            await new.say(b"new")
+            await new.hear(3)
+        await old.say(b"er")
+        await old.hear(2)
+    server.close()
+    assert (echo.heard, other.heard) == (b"older", b"new")
+    await until(lambda: other.ends == ["ended"])
+
+
 async def test_a_port_that_refuses_is_the_same_port_after_healing(proxy: Proxy) -> None:
     async with connected(proxy) as old:
         await old.say(b"before")

@@ -1,11 +1,15 @@
-"""The door with a real broker: what it leaves behind."""
+"""The door with a real broker: what it leaves behind, and how soon its silence is noticed."""
+
+from urllib.parse import urlsplit
 
 import pytest
 
+from fleet_chassis.broker import HEARTBEAT_S
 from fleet_worker.delivery import Delivery
 from fleet_worker.door.consumer import AWAY, Door
 from fleet_worker.door.queues import Consumer
 from fleet_worker.outcome import Outcome
+from harness.broker import SharedBroker
 from harness.house import a_house
 
 pytestmark = pytest.mark.sockets
@@ -31,3 +35,11 @@ async def test_a_queue_that_is_not_there_costs_no_channel_however_often_it_is_lo
                 await door.add(Consumer("deepseek.requests.batch.nobody", 1, nothing))
         assert await channels_of(door) <= before + 1
         assert house.worker.readiness.why_not() is None
+
+
+async def test_the_broker_gives_up_a_silent_worker_soon(broker: SharedBroker, fleet_vhost: str):
+    async with a_house(fleet_vhost):
+        connections = await broker.ctl("list_connections", "vhost", "timeout")
+    ours = [line.split() for line in connections.splitlines() if urlsplit(fleet_vhost).path[1:] in line]
+    # One to consume, one to publish, one to be the only worker; the caller's has the broker's own.
+    assert [timeout for _, timeout in ours].count(str(HEARTBEAT_S)) == 3

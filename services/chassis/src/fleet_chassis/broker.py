@@ -1,8 +1,22 @@
-"""Whether the broker can be spoken to at all."""
+"""How the broker is reached, and how soon a silent connection to it is given up."""
 
 import asyncio
+from urllib.parse import parse_qs, urlsplit
 
 import aio_pika
+
+HEARTBEAT_S = 15
+"""Between two signs of life. RabbitMQ gives a connection up after two of them, and itself asks for 60 s, in
+which what a cut off worker holds would wait for two minutes (https://www.rabbitmq.com/docs/heartbeats)."""
+
+
+def with_heartbeat(amqp_url: str) -> str:
+    """The same URL with our heartbeat, unless it says one itself."""
+    where = urlsplit(amqp_url)
+    if "heartbeat" in parse_qs(where.query):
+        return amqp_url
+    query = f"{where.query}&" if where.query else ""
+    return where._replace(query=f"{query}heartbeat={HEARTBEAT_S}").geturl()
 
 
 async def reach_broker(amqp_url: str, timeout_s: float) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 from prometheus_client import CollectorRegistry
 
-from fleet_chassis.broker import reach_broker
+from fleet_chassis.broker import reach_broker, with_heartbeat
 from fleet_chassis.clock import Clock, SystemClock
 from fleet_chassis.health import serve_health
 from fleet_chassis.logging import get_log
@@ -99,7 +99,7 @@ async def start_worker(settings: WorkerSettings) -> AsyncGenerator[Worker]:
 async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     clock, registry = SystemClock(), CollectorRegistry()
     observer = Observer(registry, get_log("worker"))
-    amqp_url = settings.amqp_url.get_secret_value()
+    amqp_url = with_heartbeat(settings.amqp_url.get_secret_value())
     await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
     sharing = await open_sharing(settings, clock, registry, parts)
     publishers = await parts.enter_async_context(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aio_pika.exceptions import AMQPError
 from prometheus_client import CollectorRegistry
 
+from fleet_chassis.broker import with_heartbeat
 from fleet_chassis.clock import Clock
 from fleet_chassis.logging import get_log
 from fleet_chassis.settings import SettingsError
@@ -92,7 +93,9 @@ async def open_sharing(
             parts,
         )
     if not settings.share_nothing:
-        await parts.enter_async_context(be_the_only_worker(settings.amqp_url.get_secret_value()))
+        await parts.enter_async_context(
+            be_the_only_worker(with_heartbeat(settings.amqp_url.get_secret_value()))
+        )
     return Sharing(build_unshared_ledger(settings.worker_name, clock, observer, times))
 
 
