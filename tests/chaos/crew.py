@@ -93,9 +93,11 @@ class Crew:
 
 
 @asynccontextmanager
-async def a_crew(fleet: Fleet, url: str, store_url: str, size: int) -> AsyncGenerator[Crew]:
-    """So many workers of `fleet`, started at once."""
-    crew = Crew(fleet, url, store_url)
+async def a_crew(
+    fleet: Fleet, url: str, store_url: str, size: int, odd: Mapping[str, str] | None = None
+) -> AsyncGenerator[Crew]:
+    """So many workers of `fleet`, started at once, with what is `odd` about them."""
+    crew = Crew(fleet, url, store_url, dict(odd or {}))
     try:
         for _ in range(size):
             await crew.start()

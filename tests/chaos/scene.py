@@ -48,7 +48,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def a_scene(
+async def a_scene(  # noqa: PLR0913 - all that a fleet stands on
     plan: Plan,
     environ: Mapping[str, str],
     folder: Path,
@@ -56,11 +56,13 @@ async def a_scene(
     *,
     workers: int,
     settings: Mapping[str, str] | None = None,
+    odd: Mapping[str, str] | None = None,
     broker: AbstractAsyncContextManager[Broker] | None = None,
 ) -> AsyncGenerator[Scene]:
     """So many workers on a broker, a store and a simulated DeepSeek of their own, with logs in `folder`.
 
-    `settings` go to every worker; `broker` stands in for what the run's choice of a RabbitMQ would give.
+    `settings` go to every worker, and so does what is `odd` about them (`Crew.odd`); `broker` stands in for
+    what the run's choice of a RabbitMQ would give.
     """
     chosen = broker or a_broker(environ, chosen_generation(environ), say)
     told = {"FLEET_LIMIT_START": LIMIT_START, **(settings or {})}
@@ -76,6 +78,6 @@ async def a_scene(
         await running.settle()
         async with (
             a_fleet(url, simulator.base_url, folder, **told) as fleet,
-            a_crew(fleet, url, store.url, workers) as crew,
+            a_crew(fleet, url, store.url, workers, odd) as crew,
         ):
             yield Scene(running, url, store, simulator, crew)

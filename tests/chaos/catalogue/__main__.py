@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from chaos.broken_steps import Step
 from chaos.catalogue.entry import Entry, Outcome, OutError, Verdict
 from chaos.catalogue.every import ENTRIES
 from chaos.catalogue.results import Results
@@ -32,11 +33,14 @@ def main() -> int:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEEK_")}  # noqa: TID251 - the edge
     results = Results(chosen_generation(environ))
     wanted = [entry for entry in ENTRIES if not given.names or entry.name in given.names]
-    load = Load(given.rate, given.seconds, given.seed)
+    load = Load(given.rate, given.seconds, given.seed, given.step or "")
+    played: dict[str, Outcome] = {}
     for entry in [] if given.table else wanted:
         if given.names or given.again or results.of(entry) is None:
-            results.keep(entry, asyncio.run(_played(entry, load, environ)))
-    rows = [(entry, results.of(entry)) for entry in wanted]
+            played[entry.name] = outcome = asyncio.run(_played(entry, load, environ))
+            if not given.step:
+                results.keep(entry, outcome)
+    rows = [(entry, played.get(entry.name) or results.of(entry)) for entry in wanted]
     sys.stdout.write("\n".join(table(rows)) + "\n")
     return int(any(outcome is not None and outcome.verdict is Verdict.BROKEN for _, outcome in rows))
 
@@ -79,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=Load.rate, help="requests a second")
     parser.add_argument("--seconds", type=float, default=Load.seconds, help="how long requests are made")
     parser.add_argument("--seed", type=int, default=Load.seed, help="where chance starts")
+    parser.add_argument(
+        "--break",
+        dest="step",
+        choices=[step.value for step in Step],
+        help="let every worker do this step of the protocol wrong: an entry that it matters to must say so",
+    )
     parser.add_argument("--again", action="store_true", help="play what was played already, too")
     parser.add_argument("--table", action="store_true", help="play nothing, show what is known")
     return parser

@@ -31,6 +31,8 @@ class Load:
     rate: float = 8.0
     seconds: float = 12.0
     seed: int = 1
+    broken: str = ""
+    """The step that every worker does wrong on purpose (`broken_steps.py`): the entry must find it out."""
 
     def plan(self, seconds: float | None = None) -> Plan:
         """A steady stream of requests in which nothing breaks by itself."""
@@ -186,6 +188,7 @@ async def _a_stage(
         _silent,
         workers=entry.workers,
         settings=entry.settings,
+        odd={"BREAK": load.broken} if load.broken else None,
         broker=broker,
     )
     with (folder / "caller.jsonl").open("wb") as file:
