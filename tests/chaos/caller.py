@@ -77,6 +77,13 @@ class Caller:
         await self._publish(request)
         self._note("confirmed", request)
 
+    async def ask_again(self) -> int:
+        """Publish everything once more that has no end yet; how many these were."""
+        unanswered = list(self._open)
+        for request in unanswered:
+            await self.repeat(request)
+        return len(unanswered)
+
     async def until_answered(self, within_s: float) -> None:
         """Wait until every request has its terminal reply; TimeoutError after `within_s` seconds."""
         async with asyncio.timeout(within_s):

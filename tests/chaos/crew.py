@@ -99,8 +99,7 @@ async def a_crew(
     """So many workers of `fleet`, started at once, with what is `odd` about them."""
     crew = Crew(fleet, url, store_url, dict(odd or {}))
     try:
-        for _ in range(size):
-            await crew.start()
+        await asyncio.gather(*(crew.start() for _ in range(size)))
         yield crew
     finally:
         await crew.aclose()

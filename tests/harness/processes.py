@@ -1,10 +1,12 @@
 """Workers and a simulator as real processes, which can be killed."""
 
+import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from fleet_cli.stack.child import Child
@@ -23,9 +25,10 @@ class Fleet:
     environ: dict[str, str]
     logs: Path
     workers: list[Child] = field(default_factory=list[Child])
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     async def start_worker(self, **settings: str) -> Child:
-        name = f"worker-{len(self.workers) + 1}"
+        name = f"worker-{next(self._numbers)}"
         environ = {**self.environ, "FLEET_WORKER_NAME": name, **settings}
         worker, _ = await start_worker(name, environ, self.logs)
         self.workers.append(worker)
@@ -37,7 +40,7 @@ class Fleet:
 
     async def start_odd_worker(self, odd: Mapping[str, str], **settings: str) -> Child:
         """One that does something amiss: the variables of `chaos.failing_worker`, without `CHAOS_`."""
-        name = f"failing-{len(self.workers) + 1}"
+        name = f"failing-{next(self._numbers)}"
         environ = {
             **self.environ,
             **settings,
@@ -77,5 +80,4 @@ async def a_fleet(url: str, base_url: str, logs: Path, **settings: str) -> Async
 
 
 async def _stop_all(fleet: Fleet) -> None:
-    for worker in fleet.workers:
-        await worker.stop(grace_s=GRACE_S)
+    await asyncio.gather(*(worker.stop(grace_s=GRACE_S) for worker in fleet.workers))

@@ -19,7 +19,7 @@ from chaos.catalogue.entry import Entry, Outcome, OutError, Verdict
 from chaos.catalogue.every import ENTRIES
 from chaos.catalogue.results import Results
 from chaos.catalogue.stage import Load, perform
-from chaos.catalogue.table import figures, table
+from chaos.catalogue.table import figures, page, table
 from harness.rabbitmq import chosen_generation
 
 MOST_S = 400.0
@@ -35,11 +35,14 @@ def main() -> int:
     wanted = [entry for entry in ENTRIES if not given.names or entry.name in given.names]
     load = Load(given.rate, given.seconds, given.seed, given.step or "")
     played: dict[str, Outcome] = {}
-    for entry in [] if given.table else wanted:
+    for entry in [] if given.table or given.page else wanted:
         if given.names or given.again or results.of(entry) is None:
             played[entry.name] = outcome = asyncio.run(_played(entry, load, environ))
             if not given.step:
                 results.keep(entry, outcome)
+    if given.page:
+        sys.stdout.write("\n".join(page([(entry, results.latest(entry)) for entry in wanted])) + "\n")
+        return 0
     rows = [(entry, played.get(entry.name) or results.of(entry)) for entry in wanted]
     sys.stdout.write("\n".join(table(rows)) + "\n")
     return int(any(outcome is not None and outcome.verdict is Verdict.BROKEN for _, outcome in rows))
@@ -91,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--again", action="store_true", help="play what was played already, too")
     parser.add_argument("--table", action="store_true", help="play nothing, show what is known")
+    parser.add_argument("--page", action="store_true", help="print the catalogue as it stands in README.md")
     return parser
 
 

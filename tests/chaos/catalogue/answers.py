@@ -105,7 +105,9 @@ async def broken_answers(stage: Stage) -> None:
             await stage.caller.ask(f"{fault.kind}-{place}", ask(place))
     stage.mended()
     report = await stage.report()
-    stage.must(report.results == report.requests, f"a result for each, not {dict(report.failures)}")
+    too_large = report.failures.get("too_large", 0)  # a line that no reply could carry, where it is streamed
+    whole = report.results + too_large == report.requests and too_large <= 1
+    stage.must(whole, f"a result for each but the huge line's, not {dict(report.failures)}")
     faulted = stage.calls("faulted")
     stage.must(faulted >= len(BREAKS), f"every fault struck, not {faulted}: else nothing was tried")
 

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[3]
 KEPT = ROOT / ".fleet" / "catalogue.jsonl"
 TRIED = ("contracts/src", "services/chassis/src", "services/worker/src", "services/client/src")
 DIGITS = 12
+FOUND = "found"
+"""The broker that the stack finds by itself."""
 
 
 class Results:
@@ -26,11 +28,11 @@ class Results:
 
     def of(self, entry: Entry) -> Outcome | None:
         """How the entry came out with this very code, if it was played."""
-        found: Outcome | None = None
-        for line in self._lines():
-            if line["name"] == entry.name and line["key"] == self._key(entry):
-                found = _outcome(line["outcome"])
-        return found
+        return self._last(entry, self._key(entry))
+
+    def latest(self, entry: Entry) -> Outcome | None:
+        """How it came out last on this broker, with whatever code."""
+        return self._last(entry, self._broker or FOUND)
 
     def keep(self, entry: Entry, outcome: Outcome) -> None:
         """Write an outcome down."""
@@ -40,10 +42,18 @@ class Results:
             # Begun on a line of its own: a kill may have cut the last one off.
             file.write(b"\n" + orjson.dumps(line) + b"\n")
 
+    def _last(self, entry: Entry, key: str) -> Outcome | None:
+        found = [
+            line["outcome"]
+            for line in self._lines()
+            if line["name"] == entry.name and f"{line['key']} ".startswith(f"{key} ")
+        ]
+        return _outcome(found[-1]) if found else None
+
     def _key(self, entry: Entry) -> str:
         # An entry is played anew where the fleet changed, or the entry itself.
         played = sha256(inspect.getsource(entry.play).encode()).hexdigest()[:DIGITS]
-        return f"{self._broker or 'found'} {self._fleet} {played}"
+        return f"{self._broker or FOUND} {self._fleet} {played}"
 
     def _lines(self) -> list[dict[str, Any]]:
         if not self._file.exists():

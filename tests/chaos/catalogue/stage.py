@@ -21,7 +21,7 @@ from harness.cluster import a_cluster
 from harness.proxy import Proxy, a_proxy_before
 from harness.waiting import until
 
-ANSWER_DEADLINE_S = 150.0
+ANSWER_DEADLINE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,12 @@ class Stage:
         with suppress(TimeoutError):
             await until(lambda: self.caller.ends >= ends, deadline_s=within_s)
         self.must(self.caller.ends >= ends, f"{ends} ends within {within_s:.0f} s, not {self.caller.ends}")
+
+    async def ask_again(self, after_s: float = 15.0) -> None:
+        """Ask again what has no end after a while, as callers do whose reply queue's node was away."""
+        with suppress(TimeoutError):
+            await self.caller.until_answered(after_s)
+        self.note("asked again", await self.caller.ask_again())
 
     def calls(self, kind: str = "charged") -> int:
         """Upstream calls of which the simulator noted this."""

@@ -21,6 +21,21 @@ def table(rows: Sequence[Row]) -> list[str]:
     return [*lines, f"{len(rows)} entries: {told}, {not_tried} not tried"]
 
 
+def page(rows: Sequence[Row]) -> list[str]:
+    """The catalogue as it stands in README.md: what must hold, and the figures of the last run."""
+    lines = [_line(("", "name", "what breaks", "what must hold", "last run")), _line(["---"] * 5)]
+    for entry, outcome in rows:
+        run = "not played" if outcome is None else f"{outcome.verdict}: {_short(outcome)}"
+        lines.append(_line((str(entry.number), f"`{entry.name}`", entry.fault, entry.must_hold, run)))
+    return lines
+
+
+def _short(outcome: Outcome) -> str:
+    known = [f"{outcome.requests} requests"]
+    known += [f"recovered in {_seconds(outcome.recovery_s)}"] if outcome.recovery_s is not None else []
+    return ", ".join([*known, *(f"{name} {value}" for name, value in outcome.notes.items())])
+
+
 def figures(outcome: Outcome) -> str:
     """The figures of one outcome, in a line."""
     notes = "".join(f", {name} {value}" for name, value in outcome.notes.items())
