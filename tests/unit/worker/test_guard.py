@@ -219,6 +219,19 @@ async def test_retries_end_when_the_budget_is_spent_and_come_back_with_success()
     assert house.metric("fleet_retries_total", granted="false") == 1
 
 
+async def test_who_fails_as_the_breaker_opens_is_put_aside_and_not_failed_for_want_of_budget():
+    house = House(busy(), busy(), well())
+    refusals = [await house.fails(), await house.fails()]
+    assert [await house.guard.may_repeat(a_request(), refusals[0]) for _ in range(2)] == [True, True]
+    with pytest.raises(PostponedError) as caught:
+        await house.guard.may_repeat(a_request(), refusals[1])
+    assert caught.value.reason is Reason.BREAKER
+    house.clock.advance(caught.value.wait_s)
+    assert not await house.guard.may_repeat(a_request(), refusals[1]), "no breaker is open any more"
+    await house.guard.aclose()
+    assert await house.call(), "whoever asked has not kept the turn of the probe"
+
+
 async def test_a_retry_after_a_429_costs_less():
     house = House()
     throttled = error(ErrorCode.RATE_LIMITED)

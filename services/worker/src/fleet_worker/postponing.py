@@ -25,7 +25,11 @@ class Upstream(Protocol):
         ...
 
     async def may_repeat(self, request: Request, error: CompletionError) -> bool:
-        """Whether the fleet can afford to call again after `error`; a yes is taken from its budget."""
+        """Whether the fleet can afford to call again after `error`; a yes is taken from its budget.
+
+        Raises:
+            PostponedError: it can't, nor can any other call of this model be made now.
+        """
         ...
 
 

@@ -78,7 +78,8 @@ class Guard:
     @asynccontextmanager
     async def admitted(self, request: Request) -> AsyncGenerator[Completions]:
         """The way to make one call, for the length of a block."""
-        call = await self._admit(request)
+        call = self._call(request.model, self._paid.pop(request.key, 1))
+        await self._admit(call)
         try:
             yield call
         finally:
@@ -94,7 +95,11 @@ class Guard:
         return None
 
     async def may_repeat(self, request: Request, error: CompletionError) -> bool:
-        """Whether the retry budget holds another call of `request`."""
+        """Whether the retry budget holds another call of `request`.
+
+        Raises:
+            PostponedError: it does not, and no call of its model makes sense now: nobody's is made.
+        """
         throttled = error.code is ErrorCode.RATE_LIMITED
         cost = self._policy.cost_throttled if throttled else self._policy.cost
         try:
@@ -106,22 +111,29 @@ class Guard:
             if len(self._paid) > MAX_PAID:
                 self._paid.popitem(last=False)
         self._observer.asked_to_repeat(granted=granted)
+        if not granted:
+            # Many calls that break at once open the breaker and spend the budget: they wait as others do.
+            call = self._call(request.model, 0)
+            await self._admit(call)
+            call.left()
         return granted
 
     async def aclose(self) -> None:
         """Wait until the record knows how the last calls ended."""
         await asyncio.gather(*self._telling, return_exceptions=True)
 
-    async def _admit(self, request: Request) -> Call:
-        call = Call(
+    def _call(self, model: str, credit: int) -> Call:
+        return Call(
             id=self._new_call(),
-            model=request.model,
+            model=model,
             probe=False,
             completions=self._completions,
             tell=self._told,
             later=self._later,
-            credit=self._paid.pop(request.key, 1),
+            credit=credit,
         )
+
+    async def _admit(self, call: Call) -> None:
         admission = await self._ask(call, past_account=False)
         if isinstance(admission, Look):
             call.of_account = await self._look(call, admission)
@@ -131,7 +143,6 @@ class Guard:
         call.probe = admission.probe
         self._note_account("")
         self.standstill.goes(call.model)
-        return call
 
     async def _ask(self, call: Call, *, past_account: bool) -> Admission:
         try:
