@@ -3,6 +3,7 @@
 from fleet_client.answer import Answer
 from fleet_client.errors import (
     AlreadyAnswered,
+    BatchUnderWay,
     BrokerUnreachable,
     BudgetExceeded,
     Cancelled,
@@ -41,6 +42,7 @@ from fleet_client.events import (
     Waiting,
 )
 from fleet_client.fleet import Fleet
+from fleet_client.line import BatchOutcome, Line
 from fleet_client.outcome import Outcome
 from fleet_contracts import Cost, ErrorCode, Lane, OnBreak, Partial, Timings, UpstreamError, Usage
 from fleet_contracts.completion import ToolCall
@@ -49,6 +51,8 @@ __all__ = [
     "Accepted",
     "AlreadyAnswered",
     "Answer",
+    "BatchOutcome",
+    "BatchUnderWay",
     "BrokerUnreachable",
     "BudgetExceeded",
     "Cancelled",
@@ -67,6 +71,7 @@ __all__ = [
     "Internal",
     "InvalidRequest",
     "Lane",
+    "Line",
     "NoReply",
     "NotDelivered",
     "OnBreak",

@@ -67,6 +67,10 @@ class ReplyRefused(InvalidRequest):
     code = ErrorCode.REPLY_REFUSED
 
 
+class BatchUnderWay(InvalidRequest):
+    """Another program runs the batch of this name; it goes on by itself."""
+
+
 class Conflict(FleetError):
     """The ID already belongs to a request with another body."""
 

@@ -1,8 +1,8 @@
-"""What following `deepseek.results` needs of whatever carries the messages."""
+"""What reading a durable queue of one's own needs of whatever carries the messages."""
 
 import asyncio
 import re
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,6 +11,7 @@ from fleet_client.errors import FleetError, InvalidRequest
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _LONGEST_PATTERN = 255
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message of `deepseek.results`, not acknowledged yet."""
+    """One message of such a queue, not acknowledged yet."""
 
     correlation_id: str
     routing_key: str
@@ -61,7 +62,7 @@ class Delivery:
 
 
 class Follower(Protocol):
-    """One reader of `deepseek.results`."""
+    """One reader of a durable queue of its own."""
 
     arrivals: "Arrivals"
 
@@ -84,6 +85,7 @@ class Arrivals:
     def __init__(self) -> None:
         self._waiting: deque[Delivery] = deque()
         self._end: FleetError | None = None
+        self._is_woken = False
         self._news = asyncio.Event()
 
     def put(self, delivery: Delivery) -> None:
@@ -100,15 +102,38 @@ class Arrivals:
         self._end = error
         self._news.set()
 
-    async def next(self) -> Delivery:
-        """The next one, whenever it comes.
+    def wake(self) -> None:
+        """Let the reader's wait end, so that it looks at what else has changed."""
+        self._is_woken = True
+        self._news.set()
+
+    async def next(self) -> Delivery | None:
+        """The next one, whenever it comes; None where the reader was woken first.
 
         Raises:
             FleetError: what `end` was given.
         """
-        while self._end is None and not self._waiting:
+        while self._end is None and not self._waiting and not self._is_woken:
             self._news.clear()
             await self._news.wait()
         if self._end is not None:
             raise self._end
-        return self._waiting.popleft()
+        self._is_woken = False
+        return self._waiting.popleft() if self._waiting else None
+
+
+class Finished:
+    """The outcomes that were finished last: a lost acknowledgement brings them once more."""
+
+    def __init__(self) -> None:
+        self._keys: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def has(self, whose: str, fleet_id: str) -> bool:
+        """Whether this outcome was finished."""
+        return (whose, fleet_id) in self._keys
+
+    def add(self, whose: str, fleet_id: str) -> None:
+        """Remember an outcome."""
+        self._keys[whose, fleet_id] = None
+        if len(self._keys) > _REMEMBERED:
+            self._keys.popitem(last=False)

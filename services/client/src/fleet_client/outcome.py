@@ -45,14 +45,15 @@ def outcome_from(delivery: Delivery) -> Outcome | None:
     received = read(delivery.body)
     if received is None or not isinstance(received.reply, Result | Failure):
         return None
-    answer, error = _ended(received, received.reply, delivery.correlation_id)
+    answer, error = ended(received, received.reply, delivery.correlation_id)
     tenant, model = _words(delivery.routing_key)
     return Outcome(delivery.correlation_id, received.reply.id, tenant, model, answer, error)
 
 
-def _ended(
+def ended(
     received: Received, reply: Result | Failure, correlation_id: str
 ) -> tuple[Answer | None, FleetError | None]:
+    """The answer that a terminal reply brings, or the error."""
     if isinstance(reply, Failure):
         return None, error_from(reply, correlation_id)
     answer = answer_from(reply, received.response, correlation_id)

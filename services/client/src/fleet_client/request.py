@@ -88,6 +88,15 @@ def build(kind: RequestType, fields: Fields, terms: Terms, now_ms: int) -> Reque
         InvalidRequest: the ID, tenant, lane or time is wrong, or a field is no JSON.
         TooLarge: the body is larger than 8 MiB.
     """
+    return of_body(kind, encoded(fields, terms.id), terms, now_ms)
+
+
+def of_body(kind: RequestType, body: bytes, terms: Terms, now_ms: int) -> Request:
+    """The request whose body is encoded already.
+
+    Raises:
+        InvalidRequest: the ID, tenant, lane or time is wrong.
+    """
     terms.check()
     time_s = terms.time_left_s(now_ms)
     deadline_ms = None if time_s is None else now_ms + int(time_s * 1000)
@@ -96,7 +105,7 @@ def build(kind: RequestType, fields: Fields, terms: Terms, now_ms: int) -> Reque
         tenant=terms.tenant,
         retry=terms.retry,
         type=kind,
-        body=_encoded(fields, terms.id),
+        body=body,
         routing_key=terms.routing_key,
         headers=terms.headers(deadline_ms),
         time_s=time_s,
@@ -123,7 +132,13 @@ def _thinking(thinking: bool | Message) -> Message:  # noqa: FBT001 -- the calle
     return thinking
 
 
-def _encoded(fields: Fields, correlation_id: str) -> bytes:
+def encoded(fields: Fields, correlation_id: str | None) -> bytes:
+    """The bytes that stand for `fields`.
+
+    Raises:
+        InvalidRequest: a field is no JSON.
+        TooLarge: they are more than 8 MiB.
+    """
     try:
         body = orjson.dumps(fields)
     except orjson.JSONEncodeError as error:

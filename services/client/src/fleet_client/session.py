@@ -7,10 +7,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
+from fleet_client.batch import Batch
 from fleet_client.call import Call
+from fleet_client.collecting import BatchWish
 from fleet_client.errors import FleetClosed, FleetError, Internal, InvalidRequest
 from fleet_client.events import Event, Finished
 from fleet_client.following import Follower, Wish
+from fleet_client.line import BatchOutcome, Ready, Refused
 from fleet_client.outcome import Outcome
 from fleet_client.reading import read
 from fleet_client.request import Request
@@ -140,6 +143,29 @@ class Session:
         finally:
             self._followers.discard(follower)
             await follower.close()
+
+    async def batch(
+        self, wish: BatchWish, lines: AsyncGenerator[Ready | Refused]
+    ) -> AsyncGenerator[BatchOutcome]:
+        """Ask the lines of a batch; an outcome is acknowledged when the next one is asked for.
+
+        Raises:
+            FleetError: the batch can't be opened or sent, or the session was closed.
+        """
+        wish.check()
+        if not self._is_open:
+            raise _closed(None)
+        batch = Batch(self._wire, wish, self.word)
+        self._followers.add(batch.collector)
+        try:
+            async with (
+                aclosing(lines),
+                aclosing(batch.outcomes(lines, self._settings.connect_timeout_s)) as found,
+            ):
+                async for outcome in found:
+                    yield outcome
+        finally:
+            self._followers.discard(batch.collector)
 
     def _begin(self, request: Request) -> Call:
         if not self._is_open:

@@ -1,7 +1,7 @@
 """On which terms a request is asked: who asks, under which ID, until when, in which lane."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -67,6 +67,10 @@ class Terms:
                 "The call has no time left. Give a deadline in the future or a timeout_s above 0."
             )
         return min(bounds, default=None)
+
+    def under(self, correlation_id: str, retry: int) -> "Terms":
+        """The same terms for another request."""
+        return replace(self, id=correlation_id, retry=retry)
 
     @property
     def routing_key(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from fleet_client.collecting import BatchWish, Collector
 from fleet_client.following import Follower, Wish
 from fleet_client.request import Request
 
@@ -19,12 +20,14 @@ class Posting:
         until: the event loop's time at which trying to publish it ends, in seconds.
         message_id: gives a new random ID for each publish.
         wants_replies: whether replies come to this session; else they go to `deepseek.results` alone.
+        reply_to: another queue than the session's own to which they come.
     """
 
     request: Request
     until: float
     message_id: Callable[[], str] = field(repr=False)
     wants_replies: bool = True
+    reply_to: str | None = None
 
 
 class Wire(Protocol):
@@ -56,6 +59,15 @@ class Wire(Protocol):
 
     def follow(self, wish: Wish) -> Follower:
         """A reader of `deepseek.results`, not open yet."""
+        ...
+
+    def collect(self, wish: BatchWish, on_lost: Callable[[], None]) -> Collector:
+        """The only reader of a batch's reply queue, not open yet.
+
+        Args:
+            wish: which batch.
+            on_lost: called after the queue had been deleted and is there again.
+        """
         ...
 
 

@@ -110,7 +110,7 @@ class Publisher:
             delivery_mode=DeliveryMode.PERSISTENT,
             type=request.type,
             correlation_id=request.id,
-            reply_to=self._reply_to if posting.wants_replies else None,
+            reply_to=(posting.reply_to or self._reply_to) if posting.wants_replies else None,
             # New for each publish: aiormq tells by it which of several copies the broker returned.
             message_id=posting.message_id(),
             user_id=self._vouched_for(request),

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import ChannelNotFoundEntity
 
 from fleet_client.broker.link import Link, Watch
+from fleet_client.broker.own_queue import exists
 from fleet_client.broker.trouble import Trouble, as_trouble
 from fleet_contracts.topology import Queue
 
@@ -74,7 +74,7 @@ class Replies:
         watch = Watch()
         with as_trouble():
             async with asyncio.timeout(_RPC_TIMEOUT_S):
-                was_deleted = self._is_declared and not await self._exists(connection)
+                was_deleted = self._is_declared and not await exists(connection, self._queue.name)
                 self._consumed = await self._consume(connection, watch)
         self._is_declared = True
         opened()
@@ -84,16 +84,6 @@ class Replies:
             await watch.until_gone()
         finally:
             self._consumed = None
-
-    async def _exists(self, connection: AbstractConnection) -> bool:
-        # On a channel of its own: the broker closes the channel that asks for a queue which is not there.
-        probe = await connection.channel(publisher_confirms=False)
-        try:
-            await probe.declare_queue(self._queue.name, passive=True)
-        except ChannelNotFoundEntity:
-            return False
-        await probe.close()
-        return True
 
     async def _consume(self, connection: AbstractConnection, watch: Watch) -> tuple[AbstractQueue, str]:
         channel = await connection.channel(publisher_confirms=False)

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from fleet_client.broker.publisher import Publisher
 from fleet_client.broker.replies import Replies
-from fleet_client.broker.results import ResultsQueue
+from fleet_client.broker.results import collecting, following
+from fleet_client.collecting import BatchWish, Collector
 from fleet_client.following import Follower, Wish
 from fleet_client.request import Request
 from fleet_client.wire import Posting, Take
@@ -61,7 +62,11 @@ class BrokerWire:
 
     def follow(self, wish: Wish) -> Follower:
         """A queue on `deepseek.results`, not open yet, on a connection of its own."""
-        return ResultsQueue(self._url, wish, self._chance)
+        return following(self._url, wish, self._chance)
+
+    def collect(self, wish: BatchWish, on_lost: Callable[[], None]) -> Collector:
+        """A batch's reply queue, not open yet, on a connection of its own."""
+        return collecting(self._url, wish, self._chance, on_lost)
 
 
 def check_url(url: str) -> None:

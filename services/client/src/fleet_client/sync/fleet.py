@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fleet_client.asking import Asking
+from fleet_client.batching import Batching
 from fleet_client.face import Face
 from fleet_client.fleet import Fleet as AsyncFleet
 from fleet_client.leaving import Leaving
@@ -21,6 +22,7 @@ class Calls:
     submit = waits(Leaving.submit)
     stream = iterates(Asking.stream)
     results = iterates(Leaving.results)
+    batch = iterates(Batching.batch)
 
     def close(self) -> None:
         """End calls under way with `FleetClosed`, and disconnect. A later call connects anew."""
@@ -49,7 +51,8 @@ class Fleet(Calls):
     where a server forks its workers after that. A client that is still open when the program ends is closed
     then; `with Fleet(...)` or `close()` does it earlier.
 
-    The arguments and the calls are those of `fleet_client.Fleet`; `stream` and `results` are plain iterators.
+    The arguments and the calls are those of `fleet_client.Fleet`; `stream`, `results` and `batch` are plain
+    iterators.
     A `waiting=` callback runs on the client's own thread. Do not use it inside a coroutine: it would stop
     that event loop. It needs real threads: under gevent or eventlet, take unpatched ones.
 

@@ -1,17 +1,18 @@
 """The wire of a fake fleet: what is published is answered by the script, in this very event loop."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 import orjson
 
+from fleet_client.collecting import BatchWish, Collector
 from fleet_client.errors import FleetError
 from fleet_client.following import Follower, Wish
 from fleet_client.request import Request
 from fleet_client.tasks import Tasks
 from fleet_client.testing.memory import Key, Memory, key_of
-from fleet_client.testing.queues import MemoryFollower
+from fleet_client.testing.queues import MemoryReader
 from fleet_client.testing.recorded import asked_from
 from fleet_client.testing.replies import beginning_of, refusal_of, replies_of
 from fleet_client.testing.script import Fails, Says, Silence
@@ -77,7 +78,18 @@ class MemoryWire:
 
     def follow(self, wish: Wish) -> Follower:
         """A reader of the results in memory."""
-        return MemoryFollower(self._memory.exchange, wish)
+        return MemoryReader(
+            self._memory.exchange,
+            f"{wish.tenant}.results.{wish.name}",
+            wish.prefetch,
+            max_messages=wish.max_messages,
+            patterns=wish.patterns,
+        )
+
+    def collect(self, wish: BatchWish, on_lost: Callable[[], None]) -> Collector:
+        """The only reader of a batch's replies in memory."""
+        del on_lost  # a queue in memory is never lost
+        return MemoryReader(self._memory.exchange, wish.queue.name, wish.prefetch, alone=True)
 
     def _start(self, request: Request, work: Coroutine[Any, Any, None]) -> None:
         key = key_of(request)
@@ -97,7 +109,10 @@ class MemoryWire:
         for reply in replies if posting.wants_replies else ():
             # One turn of the loop for each, so that a reader sees them come.
             await asyncio.sleep(0)
-            self._take(posting.request.id, reply)
+            if posting.reply_to is None:
+                self._take(posting.request.id, reply)
+            else:
+                self._memory.exchange.reply(posting.reply_to, posting.request.id, reply)
 
     def _copy(self, request: Request, reply: bytes) -> None:
         model = str(orjson.loads(request.body).get("model", ""))
