@@ -7,6 +7,7 @@ import typer
 from typer.main import get_command
 
 from fleet_cli.commands.ask import ask
+from fleet_cli.commands.batch import batch
 from fleet_cli.commands.demo import demo
 from fleet_cli.commands.dlq import dlq
 from fleet_cli.commands.doctor import doctor
@@ -44,6 +45,7 @@ app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(simulator)
 app.command()(usage)
+app.add_typer(batch, name="batch")
 app.add_typer(dlq, name="dlq")
 app.add_typer(limits, name="limits")
 app.add_typer(tenant, name="tenant")
@@ -91,12 +93,13 @@ def _failures() -> tuple[type[Exception], ...]:
     # Late, as all of it is needed only after something failed, and loads the AMQP library.
     from fleet_chassis.store import StoreScriptError, StoreUnavailableError
     from fleet_chassis.topology import TopologyError
+    from fleet_cli.batch.errors import BatchError
     from fleet_cli.connecting import BrokerError
     from fleet_cli.stack.errors import StackError
     from fleet_client import FleetError
 
     store = (StoreUnavailableError, StoreScriptError)
-    return (StackError, TopologyError, BrokerError, *store, FleetError, *_wrong_input())
+    return (StackError, TopologyError, BrokerError, BatchError, *store, FleetError, *_wrong_input())
 
 
 def _wrong_input() -> tuple[type[Exception], ...]:
