@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from fleet_chassis.settings import variable_name
 from fleet_cli.main import app
+from fleet_cli.rights import passwords
 from fleet_worker.settings import WorkerSettings
 from harness import rabbitmq, store
 
@@ -26,6 +27,7 @@ CODE = re.compile(r"^```\w*\n(.*?)^```|`([^`\n]+)`", re.DOTALL | re.MULTILINE)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SETTINGS = {variable_name(WorkerSettings, field) for field in WorkerSettings.model_fields}
 OF_THE_TESTS = {rabbitmq.CHOICE, store.CHOICE}
+OF_THE_COMMANDS = {passwords.VARIABLE}
 
 documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -70,9 +72,9 @@ def test_every_command_that_is_named_exists(path: Path):
 
 
 @documents
-def test_every_setting_that_is_named_is_read_by_a_worker_or_by_the_tests(path: Path):
+def test_every_setting_that_is_named_is_read_by_a_worker_a_command_or_the_tests(path: Path):
     named = set(re.findall(r"\b(?:FLEET|DEEPSEEK)_[A-Z_]+\b", path.read_text()))
-    assert named <= SETTINGS | OF_THE_TESTS
+    assert named <= SETTINGS | OF_THE_TESTS | OF_THE_COMMANDS
 
 
 @documents

@@ -1,7 +1,9 @@
 """The topology as RabbitMQ's own definitions file, for `load_definitions` and the management API."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from fleet_contracts.rights import Keys, User, users
 from fleet_contracts.topology import Binding, Exchange, Queue, topology
 
 
@@ -12,6 +14,45 @@ def definitions(vhost: str = "/") -> dict[str, Any]:
         "exchanges": [_exchange(exchange, vhost) for exchange in parts.exchanges],
         "queues": [_queue(queue, vhost) for queue in parts.queues],
         "bindings": [_binding(binding, vhost) for binding in parts.bindings],
+    }
+
+
+def user_definitions(tenants: Iterable[str], vhost: str = "/") -> dict[str, Any]:
+    """Every user with its rights in `vhost`, in the same form, and without a secret.
+
+    Imported as they are, nobody can sign in by password: the hashes are empty, which also takes a password
+    away from a user that has one.
+
+    Raises:
+        NoTenantError: one of `tenants` can't be a tenant's user.
+    """
+    everybody = users(tenants)
+    return {
+        "users": [{"name": user.name, "password_hash": "", "tags": list(user.tags)} for user in everybody],
+        "permissions": [_permission(user, vhost) for user in everybody],
+        "topic_permissions": [
+            _topic_permission(user, keys, vhost) for user in everybody for keys in user.keys
+        ],
+    }
+
+
+def _permission(user: User, vhost: str) -> dict[str, Any]:
+    return {
+        "user": user.name,
+        "vhost": vhost,
+        "configure": user.configure,
+        "write": user.write,
+        "read": user.read,
+    }
+
+
+def _topic_permission(user: User, keys: Keys, vhost: str) -> dict[str, Any]:
+    return {
+        "user": user.name,
+        "vhost": vhost,
+        "exchange": keys.exchange,
+        "write": keys.write,
+        "read": keys.read,
     }
 
 

@@ -31,6 +31,10 @@ DEAD_KEY_RECORD = "record"
 REPLY_PREFIX = "deepseek.reply."
 ACCEPTED_REPLY_PREFIXES = (REPLY_PREFIX, "amq.gen-", "amq.rabbitmq.reply-to")
 DIRECT_REPLY_PREFIX = "amq.rabbitmq.reply-to"
+TAIL_PREFIX = "deepseek.tail."
+"""What the queues and exchanges of one reader of `fleet tail` begin with; they end with its connection."""
+WORKER_LOCK = "deepseek.worker.unshared"
+"""The exclusive queue by which a worker without a store makes sure that it is the only one."""
 
 RETRY_RUNGS_S = (5, 30, 120, 600)
 """How long a parked request stays away, in seconds: one exchange and queue for each."""

@@ -251,3 +251,14 @@ def test_no_delivery_whatever_it_holds_makes_reading_raise(
         body, headers=headers, correlation_id=correlation_id, reply_to=reply_to, type=kind, routing_key=key
     )
     assert isinstance(read(delivery, OPEN, NOW_MS), Request | Refusal)
+
+
+@pytest.mark.parametrize("reply_to", ["deepseek.reply.default.1", "deepseek.reply.acme.1"])
+def test_in_strict_mode_an_unknown_sender_is_told_nothing_as_the_queue_may_be_anybodys(reply_to: str):
+    refusal = refused(a_delivery(user_id=None, reply_to=reply_to), STRICT)
+    assert (refusal.code, refusal.reply_to) == (ErrorCode.INVALID_REQUEST, None)
+
+
+def test_in_strict_mode_a_known_sender_is_told_what_is_wrong_on_its_own_queue():
+    refusal = refused(a_delivery(b"", user_id="acme", reply_to="deepseek.reply.acme.1"), STRICT)
+    assert (refusal.code, refusal.reply_to) == (ErrorCode.INVALID_REQUEST, "deepseek.reply.acme.1")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fleet_contracts.definitions import definitions
+from fleet_contracts.definitions import definitions, user_definitions
 from fleet_contracts.printing.asyncapi import asyncapi
 from fleet_contracts.printing.examples import read_examples
 from fleet_contracts.printing.schemas import schemas
@@ -12,6 +12,7 @@ from fleet_contracts.printing.tables import errors
 
 SCHEMAS = "schemas"
 EXAMPLES = "examples"
+EXAMPLE_TENANT = "acme"
 
 
 def printed(folder: Path) -> dict[Path, str]:
@@ -25,6 +26,7 @@ def printed(folder: Path) -> dict[Path, str]:
         **{folder / SCHEMAS / f"{name}.json": _json(schema) for name, schema in schemas().items()},
         folder / "asyncapi.json": _json(asyncapi(examples)),
         folder / "definitions.json": _json(definitions()),
+        folder / "users.json": _json(user_definitions([EXAMPLE_TENANT])),
         folder / "ERRORS.md": errors(),
     }
 

@@ -95,11 +95,13 @@ def _failures() -> tuple[type[Exception], ...]:
     from fleet_chassis.topology import TopologyError
     from fleet_cli.batch.errors import BatchError
     from fleet_cli.connecting import BrokerError
+    from fleet_cli.rights.management import ManagementError
     from fleet_cli.stack.errors import StackError
     from fleet_client import FleetError
 
     store = (StoreUnavailableError, StoreScriptError)
-    return (StackError, TopologyError, BrokerError, BatchError, *store, FleetError, *_wrong_input())
+    ours = (StackError, TopologyError, ManagementError, BrokerError, BatchError)
+    return (*ours, *store, FleetError, *_wrong_input())
 
 
 def _wrong_input() -> tuple[type[Exception], ...]:

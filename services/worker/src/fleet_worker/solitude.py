@@ -7,8 +7,7 @@ import aio_pika
 from aiormq.exceptions import ChannelLockedResource
 
 from fleet_chassis.settings import SettingsError
-
-LOCK = "deepseek.worker.unshared"
+from fleet_contracts.topology import WORKER_LOCK
 
 
 @asynccontextmanager
@@ -24,7 +23,7 @@ async def be_the_only_worker(amqp_url: str) -> AsyncGenerator[None]:
     async with connection:
         channel = await connection.channel()
         try:
-            await channel.declare_queue(LOCK, exclusive=True, durable=False)
+            await channel.declare_queue(WORKER_LOCK, exclusive=True, durable=False)
         except ChannelLockedResource as error:
             raise SettingsError(
                 "Another worker already serves this broker and the two share no store, so neither would know "

@@ -6,14 +6,14 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
+from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 
 from fleet_cli.connecting import BROKEN, BrokerError, connected
-from fleet_contracts.topology import RESULTS, Arguments
+from fleet_contracts.topology import RESULTS, TAIL_PREFIX, Arguments
 
 CONNECTION = "fleet tail"
-PREFIX = "deepseek.tail."
 HELD_MESSAGES = 1000
 HELD_BYTES = 64 * 1024 * 1024
 PREFETCH = 100
@@ -77,7 +77,7 @@ async def _listening(url: str, patterns: Sequence[str]) -> AsyncGenerator[Ears]:
     except ChannelAccessRefused as error:
         raise BrokerError(
             f"this user may not follow {RESULTS}: let it read that exchange, and configure, write and read "
-            f"queues whose names start with {PREFIX}"
+            f"queues and exchanges whose names start with {TAIL_PREFIX}"
         ) from error
     except BROKEN as error:
         raise BrokerError(f"the broker broke off ({type(error).__name__}): look into its log") from error
@@ -103,17 +103,21 @@ async def _consume(connection: AbstractConnection, patterns: Sequence[str], ears
 
 
 async def _declare(channel: AbstractChannel, patterns: Sequence[str]) -> tuple[AbstractQueue, AbstractQueue]:
-    """A queue of notices about what was dropped, and the queue of replies that drops into it."""
-    name = f"{PREFIX}{uuid4().hex}"
+    """A queue of notices about what was dropped, and the queue of replies that drops into it.
+
+    It drops through an exchange of its own: the default one would be the right to write to every queue.
+    """
+    name = f"{TAIL_PREFIX}{uuid4().hex}"
+    dropping = await channel.declare_exchange(f"{name}.dropped", ExchangeType.FANOUT, auto_delete=True)
     dropped = await channel.declare_queue(
         f"{name}.dropped", exclusive=True, arguments={"x-max-length": 1, "x-overflow": "drop-head"}
     )
+    await dropped.bind(dropping)
     arguments: Arguments = {
         "x-max-length": HELD_MESSAGES,
         "x-max-length-bytes": HELD_BYTES,
         "x-overflow": "drop-head",
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": dropped.name,
+        "x-dead-letter-exchange": dropping.name,
     }
     queue = await channel.declare_queue(name, exclusive=True, arguments=arguments)
     for pattern in patterns:
@@ -123,7 +127,7 @@ async def _declare(channel: AbstractChannel, patterns: Sequence[str]) -> tuple[A
 
 async def _heard(ears: Ears) -> AsyncGenerator[Heard]:
     while (message := await ears.get()) is not None:
-        is_notice = (message.routing_key or "").startswith(PREFIX)
+        is_notice = (message.exchange or "").startswith(TAIL_PREFIX)
         yield Gap("this reader fell behind") if is_notice else message
         try:
             await message.ack()

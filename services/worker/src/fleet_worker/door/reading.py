@@ -43,27 +43,36 @@ def read(delivery: Delivery, rule: TenantRule, now_ms: int) -> Request | Refusal
 
     Never raises on bad input, and never repeats any of it but names of fields: a refusal may be logged.
     """
-    tenant = DEFAULT_TENANT
     try:
-        tenant = tenant_of(delivery, rule)
-        return _request(delivery, tenant, rule, now_ms)
+        return _request(delivery, tenant_of(delivery, rule), rule, now_ms)
     except RefusedError as refused:
-        return refusal_of(delivery, rule, refused, tenant)
+        return refusal_of(delivery, rule, refused)
 
 
-def refusal_of(
-    delivery: Delivery, rule: TenantRule, refused: RefusedError, tenant: str = DEFAULT_TENANT
-) -> Refusal:
-    """What to tell the sender of a delivery that is not taken on, and where."""
+def refusal_of(delivery: Delivery, rule: TenantRule, refused: RefusedError) -> Refusal:
+    """What to tell the sender of a delivery that is not taken on, and where.
+
+    In strict mode a sender whom nothing tells gets no reply: the queue that it names may be anybody's.
+    """
+    tenant = _known_tenant(delivery, rule)
+    told = tenant or DEFAULT_TENANT
+    nobody = rule.strict and tenant is None
     return Refusal(
         code=refused.code,
         message=refused.message,
         correlation_id=readable(delivery.correlation_id),
-        reply_to=usable_reply_to(delivery, tenant, rule),
+        reply_to=None if nobody else usable_reply_to(delivery, told, rule),
         message_id=message_id_of(delivery),
-        tenant=tenant,
+        tenant=told,
         retry=_readable_retry(delivery),
     )
+
+
+def _known_tenant(delivery: Delivery, rule: TenantRule) -> str | None:
+    try:
+        return tenant_of(delivery, rule)
+    except RefusedError:
+        return None
 
 
 def _request(delivery: Delivery, tenant: str, rule: TenantRule, now_ms: int) -> Request:

@@ -1,0 +1,1 @@
+"""RabbitMQ users and their rights: made, and kept as the contract has them."""
