@@ -1,5 +1,6 @@
 """A virtual host with the fleet's users in it, and no more rights than they need."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,7 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import aio_pika
 import pytest
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from fleet_chassis.topology import apply
 from fleet_cli.rights.applying import apply_users
@@ -24,6 +27,7 @@ from harness.house import worker_settings
 
 ACME, BILLING = "acme", "billing"
 ADMIN, WORKER, OPERATOR, AUTOSCALER = "fleet-admin", "fleet-worker", "fleet-operator", "fleet-autoscaler"
+PATIENCE_S = 20.0
 _STARTED = """
 case lists:keymember(rabbitmq_management, 1, application:which_applications()) of
   true ->
@@ -107,3 +111,19 @@ async def a_strict_worker(
         start_worker(worker_settings(vhost.as_user(WORKER), running.base_url, **told)) as worker,
     ):
         yield worker, running
+
+
+async def until_in(place: StrictVhost, queue: str, *, consumers: int = 0) -> None:
+    """Wait for a message in the queue, or for so many consumers of it."""
+    async with asyncio.timeout(PATIENCE_S), await aio_pika.connect(place.url) as connection:
+        while True:
+            channel = await connection.channel()
+            try:
+                found = (await channel.declare_queue(queue, passive=True)).declaration_result
+            except ChannelNotFoundEntity:
+                await asyncio.sleep(0.05)
+                continue
+            if found.consumer_count == consumers if consumers else found.message_count:
+                return
+            await channel.close()
+            await asyncio.sleep(0.05)

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-import aio_pika
 import pytest
-from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
+from aiormq.exceptions import ChannelAccessRefused
 
 from fleet_client import Fleet
 from fleet_contracts.topology import CONTROL, DEAD_RAW, REQUESTS, RESULTS, Arguments
 from fleet_simulator.config import SimulatorConfig, Timing
 from harness.caller import a_caller, a_follower, dead_letters
-from harness.strict import ACME, BILLING, StrictVhost, a_strict_worker
+from harness.strict import ACME, BILLING, StrictVhost, a_strict_worker, until_in
 
 pytestmark = pytest.mark.sockets
 
@@ -213,17 +212,3 @@ async def codes_of_the_dead(place: StrictVhost, count: int = 1) -> list[Any]:
             found += [letter.headers["fleet-dead-code"] for letter in await dead_letters(place.url)]
             await asyncio.sleep(0.05)
     return found
-
-
-async def until_in(place: StrictVhost, queue: str, *, consumers: int = 0) -> None:
-    """Wait for a message in the queue, or for so many consumers of it."""
-    async with asyncio.timeout(PATIENCE_S), await aio_pika.connect(place.url) as connection:
-        while True:
-            channel = await connection.channel()
-            try:
-                found = (await channel.declare_queue(queue, passive=True)).declaration_result
-            except ChannelNotFoundEntity:
-                found = None
-            if found and (found.consumer_count == consumers if consumers else found.message_count):
-                return
-            await asyncio.sleep(0.05)

@@ -59,9 +59,9 @@ class Deploying:
 
 @pytest.fixture
 async def deploying(
-    broker: SharedBroker, vhost: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    broker: SharedBroker, fleet_vhost: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> AsyncIterator[Deploying]:
-    yield Deploying(StrictVhost(vhost, await management_url(broker), tmp_path / "passwords"), capsys)
+    yield Deploying(StrictVhost(fleet_vhost, await management_url(broker), tmp_path / "passwords"), capsys)
     gone = ", ".join(f'<<"{name}">>' for name in NAMES)
     deleted = f'rabbit_auth_backend_internal:delete_user(Each, <<"{broker.user}">>)'
     await broker.evaluate(f"[catch {deleted} || Each <- [{gone}]].")
