@@ -1,7 +1,12 @@
-"""W3C Trace Context of a call: what the caller says, or else the span that OpenTelemetry holds current."""
+"""The one door to OpenTelemetry: the W3C Trace Context of calls, and the span of each publish.
+
+It is used where the program itself has imported it; otherwise nothing is imported, and nothing recorded.
+"""
 
 import re
 import sys
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from fleet_client.errors import InvalidRequest
@@ -9,6 +14,7 @@ from fleet_contracts import headers
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.ASCII)
 _LONGEST_TRACESTATE = 512
+_SCOPE = "fleet_client"
 
 
 def trace_headers(traceparent: str | None, tracestate: str | None) -> dict[str, str]:
@@ -34,12 +40,76 @@ def trace_headers(traceparent: str | None, tracestate: str | None) -> dict[str, 
     return _named(traceparent, tracestate or "")
 
 
-def _of_the_current_span() -> dict[str, str]:
-    # Looked up instead of imported: a span can only be current where the program has imported OpenTelemetry.
-    opentelemetry: Any = sys.modules.get("opentelemetry.trace")
+@contextmanager
+def publishing(
+    sent: Mapping[str, Any], destination: str, correlation_id: str, routing_key: str
+) -> Generator[dict[str, Any]]:
+    """The span of a publish, for the length of a block; yields `sent` with it in place of its parent.
+
+    Source: https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
+
+    Args:
+        sent: the request's headers; their `traceparent` names the parent, and stays where nothing records.
+        destination: the exchange.
+        correlation_id: the request's.
+        routing_key: the message's.
+    """
+    opentelemetry = _opentelemetry()
     if opentelemetry is None:
-        return {}
-    context = opentelemetry.get_current_span().get_span_context()
+        yield dict(sent)
+        return
+    span = opentelemetry.get_tracer(_SCOPE).start_span(
+        f"send {destination}",
+        context=_parent(opentelemetry, sent),
+        kind=opentelemetry.SpanKind.PRODUCER,
+        attributes={
+            "messaging.system": "rabbitmq",
+            "messaging.operation.name": "publish",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": destination,
+            "messaging.rabbitmq.destination.routing_key": routing_key,
+            "messaging.message.conversation_id": correlation_id,
+        },
+    )
+    try:
+        yield {**sent, **(_of(span) if span.is_recording() else {})}
+    except BaseException as error:
+        # By its class alone: a text may quote what was asked.
+        span.set_attribute("error.type", type(error).__qualname__)
+        span.set_status(opentelemetry.Status(opentelemetry.StatusCode.ERROR))
+        raise
+    finally:
+        span.end()
+
+
+def _opentelemetry() -> Any:
+    # Looked up instead of imported: a span can only be current, and somebody only listen, where the program
+    # has imported OpenTelemetry.
+    return sys.modules.get("opentelemetry.trace")
+
+
+def _parent(opentelemetry: Any, sent: Mapping[str, Any]) -> Any:
+    traceparent = sent.get(headers.TRACEPARENT)
+    if traceparent is None:
+        return None
+    _, trace_id, span_id, flags = traceparent.split("-")[:4]
+    context = opentelemetry.SpanContext(
+        int(trace_id, 16),
+        int(span_id, 16),
+        is_remote=False,
+        trace_flags=opentelemetry.TraceFlags(int(flags, 16)),
+        trace_state=opentelemetry.TraceState.from_header([sent.get(headers.TRACESTATE, "")]),
+    )
+    return opentelemetry.set_span_in_context(opentelemetry.NonRecordingSpan(context))
+
+
+def _of_the_current_span() -> dict[str, str]:
+    opentelemetry = _opentelemetry()
+    return {} if opentelemetry is None else _of(opentelemetry.get_current_span())
+
+
+def _of(span: Any) -> dict[str, str]:
+    context = span.get_span_context()
     if not context.is_valid:
         return {}
     traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"

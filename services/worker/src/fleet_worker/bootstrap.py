@@ -18,6 +18,7 @@ from fleet_chassis.logging import get_log
 from fleet_chassis.settings import SettingsError
 from fleet_chassis.tasks import owned
 from fleet_contracts.topology import CONTROL_CANCELS, DEAD_RAW
+from fleet_worker import postponing
 from fleet_worker.attempts import Attempting
 from fleet_worker.cancelling import Canceller
 from fleet_worker.delivery import TenantRule
@@ -31,10 +32,10 @@ from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.door.tenant_queues import TenantQueues
 from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
-from fleet_worker.limiter import BEAT_S, FleetLimiter, Rules, open_limiter
+from fleet_worker.limiter import BEAT_S, Rules, open_limiter
 from fleet_worker.observing import Observer
 from fleet_worker.parking import ParkingLot
-from fleet_worker.ports import Ledger, Replies
+from fleet_worker.ports import Ledger, Limiter, Replies
 from fleet_worker.prices import Prices, published_prices, read_prices
 from fleet_worker.readiness import Readiness
 from fleet_worker.replies.delivering import Deliverer
@@ -44,6 +45,7 @@ from fleet_worker.retrying import Retrying, RetryPolicy
 from fleet_worker.settings import WorkerSettings
 from fleet_worker.sharing import open_sharing
 from fleet_worker.standing_still import stand_still
+from fleet_worker.tracing.opening import open_tracing
 from fleet_worker.upstream_health.observing import HealthObserver
 from fleet_worker.upstream_parts import open_upstream, watch_balance
 
@@ -102,11 +104,19 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     amqp_url = with_heartbeat(settings.amqp_url.get_secret_value())
     await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
     sharing = await open_sharing(settings, clock, registry, parts)
+    tracing = await parts.enter_async_context(open_tracing(settings, clock, random.Random()))
+    ledger = tracing.ledger(sharing.ledger)
     publishers = await parts.enter_async_context(
         open_publishers(amqp_url, CONNECT_TIMEOUT_S, plain=settings.plain_publish)
     )
     upstream = await parts.enter_async_context(
-        open_upstream(settings, clock, HealthObserver(registry, get_log("upstream")), sharing.store)
+        open_upstream(
+            settings,
+            clock,
+            HealthObserver(registry, get_log("upstream")),
+            sharing.store,
+            tracing.completions,
+        )
     )
     supervisor = Supervisor(settings.concurrency)
     retrying = _retrying(settings, clock)
@@ -118,19 +128,19 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         open_limiter(_rules(settings), prices, clock, registry, shared, tenant_queues.hear)
     )
     attempting = Attempting(
-        ledger=sharing.ledger,
+        ledger=ledger,
         upstream=upstream,
         most=settings.attempts,
         clock=clock,
         observer=observer,
         prices=prices,
     )
-    parking = ParkingLot(deliverer, clock, observer)
-    replies = RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4))
+    parking = tracing.parking(ParkingLot(deliverer, clock, observer))
+    replies = tracing.replies(RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4)))
     rule = TenantRule(settings.strict_tenants, settings.trusted())
     burying = Burying(
         janitor=Janitor(
-            ledger=sharing.ledger,
+            ledger=ledger,
             replies=replies,
             observer=observer,
             clock=clock,
@@ -142,17 +152,17 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         clock=clock,
         worker=settings.worker_name,
     )
+    permits = tracing.limiter(limiter)
+    handler = _handler(settings, attempting, permits, ledger, replies, parking, retrying)
     intake = Intake(
-        handler=_handler(settings, attempting, limiter, sharing.ledger, replies, parking, retrying),
+        handler=tracing.handler(handler),
         supervisor=supervisor,
         burying=burying,
         observer=observer,
         rule=rule,
         clock=clock,
     )
-    canceller = Canceller(
-        ledger=sharing.ledger, replies=replies, retrying=retrying, observer=observer, clock=clock
-    )
+    canceller = Canceller(ledger=ledger, replies=replies, retrying=retrying, observer=observer, clock=clock)
     cancels = Cancels(canceller=canceller, burying=burying, observer=observer, rule=rule)
     raw = RawDeadLetters(burying=burying, observer=observer, rule=rule, clock=clock)
     consumers = [
@@ -210,10 +220,10 @@ def _retrying(settings: WorkerSettings, clock: Clock) -> Retrying:
 def _handler(
     settings: WorkerSettings,
     attempting: Attempting,
-    limiter: FleetLimiter,
+    limiter: Limiter,
     ledger: Ledger,
     replies: Replies,
-    parking: ParkingLot,
+    parking: postponing.ParkingLot,
     retrying: Retrying,
 ) -> Handler:
     return Handler(

@@ -177,6 +177,32 @@ class WorkerSettings(ServiceSettings):
     # A pod is probed from outside, so the default listens everywhere.
     health_host: str = Field(default="0.0.0.0", description="Address of /livez, /readyz, /metrics")  # noqa: S104
     health_port: int = Field(default=9090, ge=0, le=65535, description="Port of them; 0 takes a free one")
+    otel_traces_exporter: Literal["", "none", "otlp", "console"] = Field(
+        default="",
+        validation_alias="OTEL_TRACES_EXPORTER",
+        description="otlp sends traces, console prints them; where empty, an OTLP endpoint means otlp. "
+        "All other OTEL_ variables count too (headers, sampler, resource), from the environment alone",
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Where traces go, by OTLP over HTTP, as in http://collector:4318",
+    )
+    otel_exporter_otlp_traces_endpoint: str = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        description="The same as a whole URL, as in http://collector:4318/v1/traces",
+    )
+    otel_exporter_otlp_protocol: Literal["", "http/protobuf"] = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL",
+        description="http/protobuf, which is all that a worker speaks",
+    )
+    otel_sdk_disabled: bool = Field(
+        default=False,
+        validation_alias="OTEL_SDK_DISABLED",
+        description="true: no traces, whatever else is set",
+    )
     worker_name: str = Field(default="", description="Name in replies and logs; host and process where empty")
     plain_publish: bool = Field(
         default=False,

@@ -1,7 +1,7 @@
 """Builds the worker's way to its upstream: DeepSeek's client, and the guard before it."""
 
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from fleet_chassis.clock import Clock
@@ -10,6 +10,7 @@ from fleet_chassis.settings import SettingsError
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.deepseek.probe import probing
 from fleet_worker.limiter import FleetLimiter
+from fleet_worker.ports import Completions
 from fleet_worker.settings import WorkerSettings
 from fleet_worker.shared_store import SharedStore
 from fleet_worker.upstream_health import Account, Guard, HealthPolicy, MemoryHealth, StoreHealth
@@ -22,9 +23,15 @@ LOOK_TIMEOUT_S = 10.0
 
 @asynccontextmanager
 async def open_upstream(
-    settings: WorkerSettings, clock: Clock, observer: HealthObserver, store: SharedStore | None
+    settings: WorkerSettings,
+    clock: Clock,
+    observer: HealthObserver,
+    store: SharedStore | None,
+    watched: Callable[[Completions], Completions] = lambda completions: completions,
 ) -> AsyncGenerator[Guard]:
     """The guarded upstream, its health known to all who share `store`; leaving closes its connections.
+
+    `watched` may put something around what makes the calls.
 
     Raises:
         SettingsError: it can't be called as the settings say.
@@ -38,7 +45,7 @@ async def open_upstream(
     policy = _policy(settings)
     async with probing(endpoints, key, clock, LOOK_TIMEOUT_S) as probe:
         guard = Guard(
-            deepseek,
+            watched(deepseek),
             _health(settings, policy, clock, store),
             Account(probe),
             policy,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from aio_pika import DeliveryMode, Message
@@ -16,6 +17,7 @@ from fleet_client.broker.link import Link, Watch
 from fleet_client.broker.trouble import Trouble, as_trouble
 from fleet_client.errors import NotDelivered, Unroutable
 from fleet_client.request import Request
+from fleet_client.trace import publishing
 from fleet_client.wire import Posting
 from fleet_contracts.topology import REQUESTS
 
@@ -63,14 +65,16 @@ class Publisher:
             Unroutable: the broker has no place for requests.
         """
         last: Trouble | None = None
+        request = posting.request
         try:
-            async with asyncio.timeout_at(posting.until):
-                pause_s = _FIRST_PAUSE_S
-                while last := await self._try_to_publish(posting):
-                    await asyncio.sleep(pause_s * self._chance.uniform(0.5, 1.0))
-                    pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            with publishing(request.headers, REQUESTS, request.id, request.routing_key) as headers:
+                async with asyncio.timeout_at(posting.until):
+                    pause_s = _FIRST_PAUSE_S
+                    while last := await self._try_to_publish(posting, headers):
+                        await asyncio.sleep(pause_s * self._chance.uniform(0.5, 1.0))
+                        pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
         except TimeoutError as error:
-            raise _not_delivered(posting.request, last or self._link.trouble) from error
+            raise _not_delivered(request, last or self._link.trouble) from error
 
     async def cancel(self, request: Request, timeout_s: float) -> None:
         """Publish that nobody wants the answer any more; gives up in silence after `timeout_s` seconds."""
@@ -81,9 +85,9 @@ class Publisher:
         except TimeoutError:
             _log.debug("A cancel was not delivered in time; the request ends at its deadline.")
 
-    async def _try_to_publish(self, posting: Posting) -> Trouble | None:
+    async def _try_to_publish(self, posting: Posting, headers: dict[str, Any]) -> Trouble | None:
         exchange, _ = await asyncio.shield(self._open)
-        message = self._message(posting)
+        message = self._message(posting, headers)
         try:
             with as_trouble():
                 async with asyncio.timeout(_CONFIRM_TIMEOUT_S):
@@ -101,11 +105,11 @@ class Publisher:
             return is_hopeless(error)
         return True
 
-    def _message(self, posting: Posting) -> Message:
+    def _message(self, posting: Posting, headers: dict[str, Any]) -> Message:
         request = posting.request
         return Message(
             request.body,
-            headers=request.headers,
+            headers=headers,
             content_type="application/json",
             delivery_mode=DeliveryMode.PERSISTENT,
             type=request.type,

@@ -1,0 +1,80 @@
+"""When traces are sent, and what their spans are called and say."""
+
+import subprocess
+import sys
+
+import pytest
+
+from fleet_chassis.clock import SystemClock
+from fleet_worker.completion import Completion
+from fleet_worker.settings import WorkerSettings
+from fleet_worker.tracing.attributes import of_call, of_completion, word_of_delivery
+from fleet_worker.tracing.opening import Tracing, endpoint_of, exporter_of
+from harness.requests import a_request, a_response
+from harness.worker_fakes import ScriptedCompletions
+
+BASE = {"AMQP_URL": "amqp://broker/", "DEEPSEEK_API_KEY": "sk"}
+
+
+def told(**variables: str) -> WorkerSettings:
+    return WorkerSettings.model_validate({**BASE, **variables})
+
+
+@pytest.mark.parametrize(
+    ("variables", "exporter"),
+    [
+        ({}, None),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, "otlp"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:4318/v1/traces"}, "otlp"),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, "otlp"),
+        ({"OTEL_TRACES_EXPORTER": "console"}, "console"),
+        ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, None),
+        ({"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "otlp"}, None),
+    ],
+)
+def test_traces_are_sent_only_where_the_standard_variables_ask_for_them(
+    variables: dict[str, str], exporter: str | None
+):
+    assert exporter_of(told(**variables)) == exporter
+
+
+def test_spans_go_below_the_endpoint_or_to_the_whole_url():
+    assert endpoint_of(told(OTEL_EXPORTER_OTLP_ENDPOINT="http://c:4318/")) == "http://c:4318/v1/traces"
+    whole = "http://c/spans"
+    assert endpoint_of(told(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=whole)) == whole
+    assert endpoint_of(told()) is None
+
+
+def test_without_traces_every_port_stays_as_it_is():
+    port = ScriptedCompletions()
+    assert Tracing(None, "http://upstream", SystemClock()).completions(port) is port
+
+
+def test_a_worker_without_traces_does_not_load_its_door_to_opentelemetry():
+    code = "import sys, fleet_worker.bootstrap; print('fleet_worker.tracing.door' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
+
+
+def test_a_field_of_the_callers_that_is_no_number_is_no_attribute():
+    request = a_request(body={"model": "m", "temperature": "secret", "max_tokens": 7, "top_p": True})
+    attributes = of_call(request, "https://api.deepseek.com", 2)
+    assert "secret" not in str(attributes)
+    assert attributes["gen_ai.request.max_tokens"] == 7
+    assert attributes["gen_ai.request.top_p"] is None
+    assert (attributes["server.address"], attributes["server.port"]) == ("api.deepseek.com", 443)
+
+
+def test_an_answer_is_told_by_its_usage_and_never_by_its_text():
+    attributes = of_completion(Completion(a_response("the secret"), "trace-1", 5, 9))
+    assert attributes["gen_ai.usage.input_tokens"] == 5
+    assert attributes["gen_ai.usage.output_tokens"] == 9
+    assert attributes["gen_ai.usage.cache_read.input_tokens"] == 0
+    assert "secret" not in str(attributes)
+
+
+def test_each_delivery_of_a_message_and_each_parked_copy_has_a_name_of_its_own():
+    first, again = a_request(), a_request(deliveries=1)
+    parked = a_request(parked_until_ms=5)
+    assert word_of_delivery(again, again.deliveries - 1) == word_of_delivery(first, first.deliveries)
+    assert word_of_delivery(parked, 0) != word_of_delivery(first, 0)
