@@ -165,3 +165,22 @@ async def test_times_are_counted_from_the_start_of_the_call() -> None:
         clock.advance(0.25)
         watch.content()
         assert (watch.first_content_ms, watch.elapsed_ms) == (500, 750)
+
+
+async def test_the_longest_silence_between_two_pieces_of_content_is_remembered() -> None:
+    clock = HandClock()
+    watch = Watch(Clocks(), soon(clock=clock), clock)
+    async with watch:
+        clock.advance(5)  # before the first content it is no gap
+        for pause_s in (0, 0.5, 2, 0.25):
+            clock.advance(pause_s)
+            watch.content()
+    assert watch.longest_gap_ms == 2000
+
+
+async def test_one_piece_of_content_has_no_gap() -> None:
+    clock = HandClock()
+    watch = Watch(Clocks(), soon(clock=clock), clock)
+    async with watch:
+        watch.content()
+    assert watch.longest_gap_ms is None

@@ -113,7 +113,7 @@ async def test_a_model_that_keeps_failing_is_left_alone_and_its_requests_postpon
     assert postponed.otherwise is not None
     assert postponed.otherwise.code is ErrorCode.UPSTREAM_UNAVAILABLE
     assert house.completions.calls == 2
-    assert house.metric("fleet_breaker_changes_total", change="opened") == 1
+    assert house.metric("fleet_breaker_changes_total", model="deepseek-flash", change="opened") == 1
 
 
 async def test_those_put_aside_come_back_spread_over_time():
@@ -132,7 +132,7 @@ async def test_one_good_probe_lets_everybody_through_again():
     for _ in range(3):
         await house.call()
         await asyncio.sleep(0)
-    assert house.metric("fleet_breaker_changes_total", change="closed") == 1
+    assert house.metric("fleet_breaker_changes_total", model="deepseek-flash", change="closed") == 1
 
 
 async def test_a_probe_tells_with_its_first_text_and_not_at_its_end():

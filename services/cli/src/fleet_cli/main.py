@@ -13,6 +13,7 @@ from fleet_cli.commands.dlq import dlq
 from fleet_cli.commands.doctor import doctor
 from fleet_cli.commands.help import help_
 from fleet_cli.commands.limits import limits
+from fleet_cli.commands.metrics import metrics
 from fleet_cli.commands.root import root
 from fleet_cli.commands.settings import settings
 from fleet_cli.commands.show import show
@@ -41,6 +42,7 @@ app.command()(show)
 app.command()(doctor)
 app.command()(worker)
 app.command()(settings)
+app.command()(metrics)
 app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(simulator)

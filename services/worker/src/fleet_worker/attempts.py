@@ -14,11 +14,13 @@ from fleet_worker.continuing import SoFar, continued, joined, may_continue
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import WORKER_LOST, Hold
 from fleet_worker.observing import Observer
-from fleet_worker.ports import Ledger, Permit, ReplyStream
+from fleet_worker.ports import Ledger, Permit, ReplyStream, Sent
 from fleet_worker.postponing import Upstream
 from fleet_worker.prices import Prices, plain, published_prices
 from fleet_worker.request import Request
 from fleet_worker.terminal import Terminal
+
+_OK = 200
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class Attempts:
     _so_far: SoFar = field(default_factory=SoFar)
     _goes_on: bool = False
     _continuations: int = 0
+    _billed: int = 0
 
     def __post_init__(self) -> None:
         """The request has just arrived here."""
@@ -89,7 +92,7 @@ class Attempts:
             ended = error
             raise
         finally:
-            permit.release(ended, self._received) if called else permit.give_back()
+            self._left(permit, ended) if called else permit.give_back()
         return completion
 
     def waits(self, position: int, estimate_s: float | None) -> None:
@@ -164,7 +167,19 @@ class Attempts:
 
     def ended(self, terminal: Terminal) -> None:
         """Tell the operators that the request has ended."""
-        self.observer.ended(self.wanted, terminal.outcome, self.started, self.took().total_ms)
+        billed = self.hold.attempts_before + self._billed
+        self.observer.ended(self.wanted, terminal.outcome, self.started, self.took().total_ms, billed)
+
+    def heard(self, sent: Sent) -> Sent:
+        """Tell the operators what became of the chunks; returns the same."""
+        if self.wanted.stream:
+            self.observer.sent(sent)
+        return sent
+
+    def _left(self, permit: Permit, ended: Completion | CompletionError | None) -> None:
+        permit.release(ended, self._received)
+        self.observer.called(self.wanted, ended)
+        self._billed += may_be_billed(ended)
 
     def _cost_of(self, whole: Completion) -> dict[str, Any] | None:
         amount = self.prices.cost_of(self.wanted.model, whole.response.get("usage"), self._sent_at_ms)
@@ -195,6 +210,13 @@ class Attempts:
 
     def _ended(self, outcome: str, trace_id: str | None) -> None:
         self.hold.ended(self.clock.now_ms(), outcome, trace_id)
+
+
+def may_be_billed(ended: Completion | CompletionError | None) -> bool:
+    """Whether DeepSeek may send a bill for a call: all but those that it refused or never answered."""
+    if isinstance(ended, CompletionError):
+        return ended.upstream is not None and ended.upstream.status == _OK
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

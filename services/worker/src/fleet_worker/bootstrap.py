@@ -6,15 +6,14 @@ import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
-from prometheus_client import CollectorRegistry
 
 from fleet_chassis.broker import reach_broker, with_heartbeat
 from fleet_chassis.clock import Clock, SystemClock
 from fleet_chassis.health import serve_health
 from fleet_chassis.logging import get_log
+from fleet_chassis.metrics import Registry
 from fleet_chassis.settings import SettingsError
 from fleet_chassis.tasks import owned
 from fleet_contracts.topology import CONTROL_CANCELS, DEAD_RAW
@@ -36,7 +35,6 @@ from fleet_worker.limiter import BEAT_S, Rules, open_limiter
 from fleet_worker.observing import Observer
 from fleet_worker.parking import ParkingLot
 from fleet_worker.ports import Ledger, Limiter, Replies
-from fleet_worker.prices import Prices, published_prices, read_prices
 from fleet_worker.readiness import Readiness
 from fleet_worker.replies.delivering import Deliverer
 from fleet_worker.replies.opening import RabbitReplies
@@ -44,10 +42,11 @@ from fleet_worker.replies.publisher import open_publishers
 from fleet_worker.retrying import Retrying, RetryPolicy
 from fleet_worker.settings import WorkerSettings
 from fleet_worker.sharing import open_sharing
+from fleet_worker.showing import showing
 from fleet_worker.standing_still import stand_still
 from fleet_worker.tracing.opening import open_tracing
 from fleet_worker.upstream_health.observing import HealthObserver
-from fleet_worker.upstream_parts import open_upstream, watch_balance
+from fleet_worker.upstream_parts import open_upstream, prices_of, watch_balance
 
 CONNECT_TIMEOUT_S = 20.0
 LAST_COPIES_S = 10.0
@@ -64,12 +63,14 @@ class Worker:
     ledger: Ledger
     supervisor: Supervisor
     deliverer: Deliverer
+    observer: Observer
     readiness: Readiness
     health_url: str
 
     async def drain(self, grace_s: float) -> None:
         """Take nothing more, give back what has not started, finish what runs within `grace_s` seconds."""
         self.readiness.draining()
+        self.observer.drains()
         await self.door.stop_consuming()
         self.ledger.drain()
         await self.supervisor.drain(grace_s)
@@ -99,7 +100,7 @@ async def start_worker(settings: WorkerSettings) -> AsyncGenerator[Worker]:
 
 
 async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
-    clock, registry = SystemClock(), CollectorRegistry()
+    clock, registry = SystemClock(), Registry()
     observer = Observer(registry, get_log("worker"))
     amqp_url = with_heartbeat(settings.amqp_url.get_secret_value())
     await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
@@ -107,7 +108,9 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     tracing = await parts.enter_async_context(open_tracing(settings, clock, random.Random()))
     ledger = tracing.ledger(sharing.ledger)
     publishers = await parts.enter_async_context(
-        open_publishers(amqp_url, CONNECT_TIMEOUT_S, plain=settings.plain_publish)
+        open_publishers(
+            amqp_url, CONNECT_TIMEOUT_S, plain=settings.plain_publish, on_back=observer.publisher_back
+        )
     )
     upstream = await parts.enter_async_context(
         open_upstream(
@@ -121,11 +124,19 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     supervisor = Supervisor(settings.concurrency)
     retrying = _retrying(settings, clock)
     deliverer = Deliverer(publishers, retrying)
-    prices = _prices(settings)
+    prices = prices_of(settings)
     shared = None if sharing.store is None else (sharing.store, settings.namespace)
     tenant_queues = TenantQueues(settings.concurrency, get_log("door"))
     limiter = await parts.enter_async_context(
-        open_limiter(_rules(settings), prices, clock, registry, shared, tenant_queues.hear)
+        open_limiter(
+            _rules(settings),
+            prices,
+            clock,
+            registry,
+            shared,
+            tenant_queues.hear,
+            settings.metrics_tenants,
+        )
     )
     attempting = Attempting(
         ledger=ledger,
@@ -175,6 +186,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     health_url = await parts.enter_async_context(
         serve_health(settings.health_host, settings.health_port, registry, readiness.why_not)
     )
+    await parts.enter_async_context(showing(registry, readiness, supervisor, settings, clock))
     parts.push_async_callback(door.close)
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
         await door.open()
@@ -184,7 +196,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     await parts.enter_async_context(owned(standing, get_log("upstream")))
     if sharing.shared is not None:
         await parts.enter_async_context(owned(sharing.shared.guard(door, clock), get_log("store")))
-    return Worker(door, sharing.ledger, supervisor, deliverer, readiness, health_url)
+    return Worker(door, sharing.ledger, supervisor, deliverer, observer, readiness, health_url)
 
 
 def _rules(settings: WorkerSettings) -> Rules:
@@ -201,15 +213,6 @@ def _rules(settings: WorkerSettings) -> Rules:
         grace_s=BEAT_S + 2 * settings.store_timeout_s + STORE_SLACK_S,
         longest_s=settings.longest_request_s,
     )
-
-
-def _prices(settings: WorkerSettings) -> Prices:
-    if not settings.prices_file:
-        return published_prices()
-    try:
-        return read_prices(Path(settings.prices_file))
-    except ValueError as error:
-        raise SettingsError(f"FLEET_PRICES_FILE is wrong: {error}.") from error
 
 
 def _retrying(settings: WorkerSettings, clock: Clock) -> Retrying:

@@ -39,6 +39,8 @@ class Completion:
     trace_id: str | None
     first_content_ms: int | None
     upstream_ms: int
+    longest_gap_ms: int | None = None
+    """The longest time between two pieces of text; None where there were no two."""
     estimated: bool = False
     """Whether a part of the usage is an estimate, because the upstream did not tell it."""
     cost: dict[str, Any] | None = None
@@ -71,6 +73,7 @@ class CompletionError(Exception):
     first_content_ms: int | None = None
     upstream_ms: int = 0
     """How long the call lasted."""
+    longest_gap_ms: int | None = None
     blames_upstream: bool = True
     """False where the upstream works and only this answer is of no use."""
 

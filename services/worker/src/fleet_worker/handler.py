@@ -82,10 +82,10 @@ class Handler:
                     lambda: self._attempt(request, attempts, deadline), attempts.worth_repeating, deadline
                 )
             whole = attempts.succeeded(completion)
-            sent = await stream.settle()
+            sent = attempts.heard(await stream.settle())
             return compose_result(request, whole, sent, attempts.started, attempts.took())
         except CompletionError as error:
-            await stream.settle()
+            attempts.heard(await stream.settle())
             return compose_failure(request, error, attempts.started)
         except (PostponedError, LostError):
             raise  # it goes on later or elsewhere, so nothing of it may be told from here

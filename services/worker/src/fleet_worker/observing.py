@@ -1,14 +1,17 @@
 """What operators see of the requests: one log line at the end of each, and metrics with bounded labels."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
 from fleet_chassis.logging import Log
 from fleet_contracts.codes import ErrorCode
-from fleet_worker.completion import CompletionError
+from fleet_worker.completion import Completion, CompletionError
+from fleet_worker.measuring import RequestMetrics
+from fleet_worker.outcome import Outcome
+from fleet_worker.ports import Sent
 from fleet_worker.postponed import Reason
 from fleet_worker.request import Refusal, Request
 
-_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+CONSUMING, PUBLISHING = "consuming", "publishing"
 
 
 class Observer:
@@ -16,27 +19,8 @@ class Observer:
 
     def __init__(self, registry: CollectorRegistry, log: Log) -> None:
         self._log = log
-        self._ended = Counter(
-            "fleet_requests_ended", "Requests that ended here", ["lane", "outcome"], registry=registry
-        )
-        self._refused = Counter("fleet_publishes_refused", "Publishes refused", ["code"], registry=registry)
-        self._attempts = Counter("fleet_attempts", "Upstream calls started", registry=registry)
-        self._cancels = Counter("fleet_cancels", "Cancels carried out", ["found"], registry=registry)
-        self._buried = Counter("fleet_dead_letters", "Dead letters written", ["code"], registry=registry)
-        self._parked = Counter(
-            "fleet_requests_parked", "Requests put aside", ["reason", "rung"], registry=registry
-        )
-        self._seconds = Histogram(
-            "fleet_request_seconds",
-            "From delivery to the terminal reply",
-            ["lane"],
-            registry=registry,
-            buckets=_SECONDS,
-        )
-        self._reconnects = Counter(
-            "fleet_broker_reconnects", "Connections to the broker made anew", registry=registry
-        )
-        self.in_flight = Gauge("fleet_requests_in_flight", "Requests in work", registry=registry)
+        self._metrics = RequestMetrics(registry)
+        self.in_flight = self._metrics.in_flight
 
     def broker_lost(self) -> None:
         """The connection that requests come in by is gone; calls under way go on."""
@@ -44,17 +28,50 @@ class Observer:
 
     def broker_back(self) -> None:
         """The connection stands again."""
-        self._reconnects.inc()
+        self._metrics.reconnects.labels(CONSUMING).inc()
         self._log.info("broker connection back")
+
+    def publisher_back(self) -> None:
+        """The connection that replies leave by was lost, and stands again."""
+        self._metrics.reconnects.labels(PUBLISHING).inc()
+        self._log.info("publishing connection back")
+
+    def settled(self, outcome: Outcome) -> None:
+        """A delivery was acknowledged or given back."""
+        self._metrics.settled.labels(outcome.value).inc()
+
+    def drains(self) -> None:
+        """The worker takes nothing more."""
+        self._metrics.draining.set(1)
+
+    def arrived(self, request: Request) -> None:
+        """A request was taken from its queue."""
+        if request.published.at_ms is not None and not request.deliveries and request.parked_until_ms is None:
+            self._metrics.queued.labels(request.lane).observe(request.queued_ms / 1000)
 
     def attempted(self) -> None:
         """An upstream call starts."""
-        self._attempts.inc()
+        self._metrics.attempts.inc()
 
-    def ended(self, request: Request, outcome: str, attempts: int, total_ms: int) -> None:
-        """A request ended; `outcome` is `result` or an error code."""
-        self._ended.labels(request.lane, outcome).inc()
-        self._seconds.labels(request.lane).observe(total_ms / 1000)
+    def called(self, request: Request, ended: Completion | CompletionError | None) -> None:
+        """An upstream call ended; None where it was cut off here."""
+        self._metrics.called(request.model, ended)
+
+    def sent(self, sent: Sent) -> None:
+        """The chunks of a request's last attempt were confirmed, or given up."""
+        self._metrics.chunks.inc(sent.last_seq + 1)
+        if sent.degraded:
+            self._metrics.degraded.inc()
+
+    def ended(
+        self, request: Request, outcome: str, attempts: int, total_ms: int, billed: int | None = None
+    ) -> None:
+        """A request ended, as `result` or by an error code. `billed`: calls that may cost something."""
+        self._metrics.ended.labels(request.lane, outcome).inc()
+        self._metrics.seconds.labels(request.lane).observe(total_ms / 1000)
+        self._metrics.attempts_each.observe(attempts)
+        if billed is not None:
+            self._metrics.billed_each.observe(billed)
         self._log.info("request ended", outcome=outcome, attempts=attempts, total_ms=total_ms)
 
     def failed(self, error: CompletionError) -> None:
@@ -70,22 +87,22 @@ class Observer:
 
     def parked(self, reason: Reason, rung_s: int) -> None:
         """A request was put aside for `rung_s` seconds."""
-        self._parked.labels(reason, str(rung_s)).inc()
+        self._metrics.parked.labels(reason, str(rung_s)).inc()
         self._log.info("request parked", reason=str(reason), seconds=rung_s)
 
     def refused(self, refusal: Refusal, size: int) -> None:
         """A publish was refused; `size` in bytes."""
-        self._refused.labels(refusal.code).inc()
+        self._metrics.refused.labels(refusal.code).inc()
         self._log.warning("publish refused", code=str(refusal.code), tenant=refusal.tenant, bytes=size)
 
     def cancelled(self, found: str) -> None:
         """A cancel was carried out; `found` says how: what was the request's state?"""
-        self._cancels.labels(found).inc()
+        self._metrics.cancels.labels(found).inc()
         self._log.info("cancelled", found=found)
 
     def buried(self, code: ErrorCode, reason: str | None) -> None:
         """A dead letter was written; `reason` is the broker's word where it put the message aside."""
-        self._buried.labels(code).inc()
+        self._metrics.buried.labels(code).inc()
         self._log.warning("dead letter written", code=str(code), reason=reason)
 
     def broke(self, error: Exception) -> CompletionError:

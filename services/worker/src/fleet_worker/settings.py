@@ -177,6 +177,12 @@ class WorkerSettings(ServiceSettings):
     # A pod is probed from outside, so the default listens everywhere.
     health_host: str = Field(default="0.0.0.0", description="Address of /livez, /readyz, /metrics")  # noqa: S104
     health_port: int = Field(default=9090, ge=0, le=65535, description="Port of them; 0 takes a free one")
+    metrics_tenants: int = Field(
+        default=50,
+        ge=0,
+        le=10_000,
+        description="Tenants that have a label of their own in metrics; all others share the label other",
+    )
     otel_traces_exporter: Literal["", "none", "otlp", "console"] = Field(
         default="",
         validation_alias="OTEL_TRACES_EXPORTER",

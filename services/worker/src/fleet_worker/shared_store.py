@@ -26,6 +26,11 @@ MEMORY_S = 3600.0
 _PROVE = Script("return redis.call('SET', KEYS[1], '1', 'EX', 60)")
 
 
+def up_gauge(registry: CollectorRegistry) -> Gauge:
+    """Whether the store is there, for operators."""
+    return Gauge("fleet_store_up", "1 while the shared store answers", registry=registry)
+
+
 class SharedStore:
     """Passes everything on to the store, raises what it raises, and watches whether it answers."""
 
@@ -40,7 +45,7 @@ class SharedStore:
         self._doubt = asyncio.Event()
         self._here = asyncio.Event()
         self._away = asyncio.Event()
-        self._up = Gauge("fleet_store_up", "1 while the shared store answers", registry=registry)
+        self._up = up_gauge(registry)
         self._up.set(1)
         self._here.set()
 

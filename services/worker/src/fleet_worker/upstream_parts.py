@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.logging import get_log
@@ -11,6 +12,7 @@ from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.deepseek.probe import probing
 from fleet_worker.limiter import FleetLimiter
 from fleet_worker.ports import Completions
+from fleet_worker.prices import Prices, published_prices, read_prices
 from fleet_worker.settings import WorkerSettings
 from fleet_worker.shared_store import SharedStore
 from fleet_worker.upstream_health import Account, Guard, HealthPolicy, MemoryHealth, StoreHealth
@@ -58,6 +60,20 @@ async def open_upstream(
         finally:
             await guard.aclose()
             await deepseek.aclose()
+
+
+def prices_of(settings: WorkerSettings) -> Prices:
+    """The price list of the settings, or DeepSeek's published one.
+
+    Raises:
+        SettingsError: the file holds none.
+    """
+    if not settings.prices_file:
+        return published_prices()
+    try:
+        return read_prices(Path(settings.prices_file))
+    except ValueError as error:
+        raise SettingsError(f"FLEET_PRICES_FILE is wrong: {error}.") from error
 
 
 async def watch_balance(settings: WorkerSettings, limiter: FleetLimiter, clock: Clock) -> None:

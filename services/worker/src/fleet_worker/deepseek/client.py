@@ -98,7 +98,10 @@ class DeepSeek:
                 raise await self._refusal(response, call)
             pieces = pieces_of(response)
             answer = await _read(call.reader, pieces)
-            completion = Completion(answer, call.trace_id, call.watch.first_content_ms, call.watch.elapsed_ms)
+            watch = call.watch
+            completion = Completion(
+                answer, call.trace_id, watch.first_content_ms, watch.elapsed_ms, watch.longest_gap_ms
+            )
             call.watch.stop()
             await _drain(pieces)
         check(answer, call.request)
@@ -150,6 +153,7 @@ class _Call:
         error.usage = self.reader.usage()
         error.first_content_ms = self.watch.first_content_ms
         error.upstream_ms = self.watch.elapsed_ms
+        error.longest_gap_ms = self.watch.longest_gap_ms
         if self.status is not None:
             upstream = error.upstream or UpstreamAnswer(self.status)
             error.upstream = replace(upstream, trace_id=self.trace_id)

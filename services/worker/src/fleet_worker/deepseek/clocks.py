@@ -67,6 +67,8 @@ class Watch:
         self._slack_s = min(_LONGEST_SLACK_S, clocks.gap_s * _SHARE_OF_GAP)
         self._started = clock.monotonic()
         self._first_content: float | None = None
+        self._last_content = 0.0
+        self._longest_gap = 0.0
         self._total = _Alarm(self._started + clocks.total_s, "total", clocks.total_s)
         self._deadline = _Alarm(deadline.at, "deadline", 0)
         self._alarm = self._total
@@ -95,6 +97,11 @@ class Watch:
         """From the start of the call to the first content; None where none came."""
         return None if self._first_content is None else self._since_start_ms(self._first_content)
 
+    @property
+    def longest_gap_ms(self) -> int | None:
+        """The longest time between two pieces of content; None where there were no two."""
+        return round(self._longest_gap * 1000) if self._longest_gap else None
+
     def wait_for_content(self) -> None:
         """The headers of a streamed answer came."""
         self._set("first content", self._clocks.first_content_s)
@@ -106,6 +113,9 @@ class Watch:
     def content(self) -> None:
         """Content came."""
         now = self._clock.monotonic()
+        if self._first_content is not None and now - self._last_content > self._longest_gap:
+            self._longest_gap = now - self._last_content
+        self._last_content = now
         if now >= self._fresh_until:
             self._first_content = now if self._first_content is None else self._first_content
             self._fresh_until = now + self._slack_s

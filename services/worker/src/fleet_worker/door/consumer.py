@@ -34,6 +34,10 @@ class ConnectionObserver(Protocol):
         """The connection stands again."""
         ...
 
+    def settled(self, outcome: Outcome) -> None:
+        """A delivery was acknowledged or given back."""
+        ...
+
 
 class Door:
     """Consumes queues over one connection, with a channel for each queue.
@@ -176,6 +180,7 @@ class Door:
             try:
                 outcome = await consumer.take(delivery_of(message.raw_message, consumer.queue))
                 await _settle(message, outcome)
+                self._observer.settled(outcome)
             finally:
                 self._in_hand[consumer.queue] -= 1
                 self._put_down.set()

@@ -69,6 +69,7 @@ class Intake:
             bound(correlation_id=request.correlation_id, tenant=request.tenant),
             self.observer.in_flight.track_inprogress(),
         ):
+            self.observer.arrived(request)
             try:
                 outcome = await self.handler.handle(request, lease)
             except Exception as bug:  # noqa: BLE001 - it is a request, so it ends as one: as the ledger knows

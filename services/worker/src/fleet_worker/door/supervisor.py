@@ -20,13 +20,25 @@ class Supervisor:
     def __init__(self, concurrency: int) -> None:
         self._slots = asyncio.Semaphore(concurrency)
         self._waiting = 0
-        self._running: set[asyncio.Task[Outcome]] = set()
+        self._running: dict[asyncio.Task[Outcome], float] = {}
+        """With the loop's time of their start."""
         self._draining = False
 
     @property
     def running(self) -> int:
         """How many requests are in work."""
         return len(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries are here and wait for room."""
+        return self._waiting
+
+    @property
+    def oldest_s(self) -> float:
+        """For how many seconds the oldest of them has been in work; 0 where none is."""
+        oldest = next(iter(self._running.values()), None)
+        return 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest
 
     async def run(self, work: Work, patience_s: float | None = None) -> Outcome:
         """Do `work` when there is room for it; hands back what has not started when a drain begins.
@@ -41,7 +53,7 @@ class Supervisor:
             return Outcome.HAND_BACK
         delivery = DeliveryLease()
         task = asyncio.create_task(work(delivery))
-        self._running.add(task)
+        self._running[task] = asyncio.get_running_loop().time()
         task.add_done_callback(lambda ended: self._forget(ended, has_slot=has_slot))
         try:
             return await asyncio.shield(task)
@@ -81,7 +93,7 @@ class Supervisor:
             self._slots.release()
 
     def _forget(self, task: asyncio.Task[Outcome], *, has_slot: bool) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self._free(has_slot=has_slot)
         if not task.cancelled():
             # Where the waiting handler is gone nobody else would look at an error; the loop would complain.

@@ -13,7 +13,7 @@ from fleet_chassis.logging import get_log
 from fleet_worker.limiter.estimating import Estimator
 from fleet_worker.limiter.limiter import FleetLimiter
 from fleet_worker.limiter.memory_book import MemoryBook
-from fleet_worker.limiter.observing import LimiterObserver
+from fleet_worker.limiter.observing import MOST_TENANTS, LimiterObserver
 from fleet_worker.limiter.operators import HearSettings
 from fleet_worker.limiter.rules import START, Rules
 from fleet_worker.limiter.store_book import Store, StoreBook
@@ -29,6 +29,7 @@ async def open_limiter(
     registry: CollectorRegistry,
     shared: tuple[Store, str] | None = None,
     hear: HearSettings = lambda _settings: None,
+    most_tenants: int = MOST_TENANTS,
 ) -> AsyncGenerator[FleetLimiter]:
     """A worker's limiter, kept up to date while the block runs.
 
@@ -39,6 +40,7 @@ async def open_limiter(
         registry: gets the metrics.
         shared: the fleet's store and the prefix of its keys; where None, permits are this process's own.
         hear: is told what operators set in the store, whenever it changed.
+        most_tenants: so many tenants have a label of their own in the metrics.
 
     Raises:
         StoreUnavailableError: the store does not answer.
@@ -51,7 +53,7 @@ async def open_limiter(
         rules=rules,
         estimator=Estimator(prices, clock),
         clock=clock,
-        observer=LimiterObserver(registry, get_log("limiter")),
+        observer=LimiterObserver(registry, get_log("limiter"), most_tenants),
         chance=random.Random(),
     )
     async with running(limiter, book):

@@ -131,7 +131,7 @@ class FleetLimiter:
             pause_ms=lesson.pause_ms,
             used=actual.used,
         )
-        self._observer.ended(ask.pool, settlement.ended, settlement.spent)
+        self._observer.ended(settlement.ended, settlement.spent, settlement.used)
         if lesson.told:
             self._observer.taught(ask.pool, lesson.told)
         self.desk.release(ask, settlement)

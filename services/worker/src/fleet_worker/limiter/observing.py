@@ -3,20 +3,28 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from fleet_chassis.logging import Log
-from fleet_worker.limiter.terms import Beaten, Ended
+from fleet_chassis.metrics import Names
+from fleet_worker.limiter.terms import Beaten, Ended, Used
 from fleet_worker.prices import NANO
 
 MOST_MODELS = 20
-OTHER = "other"
+MOST_TENANTS = 50
 _SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300, 1800)
 
 
 class LimiterObserver:
-    """Counts and logs. Tenants are no label, for their number has no bound: `fleet usage` tells of them."""
+    """Counts and logs.
 
-    def __init__(self, registry: CollectorRegistry, log: Log) -> None:
+    Args:
+        registry: gets the metrics.
+        log: gets what needs a person.
+        most_tenants: so many tenants have a label of their own; `fleet usage` tells of all.
+    """
+
+    def __init__(self, registry: CollectorRegistry, log: Log, most_tenants: int = MOST_TENANTS) -> None:
         self._log = log
-        self._models: set[str] = set()
+        self._models = Names(MOST_MODELS)
+        self._tenants = Names(most_tenants)
         self._limit = Gauge(
             "fleet_limit_concurrency", "Calls at once that are granted now", ["model"], registry=registry
         )
@@ -38,7 +46,18 @@ class LimiterObserver:
         )
         self._refused = Counter("fleet_budget_refusals", "Requests over a tenant's budget", registry=registry)
         self._postponed = Counter("fleet_permits_postponed", "Waits too long to be held", registry=registry)
-        self._spent = Counter("fleet_spent_dollars", "Cost of the answers", ["model"], registry=registry)
+        self._spent = Counter(
+            "fleet_spent_dollars",
+            "Cost of the calls, with an estimate for those that were cut off",
+            ["tenant", "model"],
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "fleet_tokens",
+            "Tokens of the calls: input from the cache, input that was not there, output",
+            ["tenant", "model", "kind"],
+            registry=registry,
+        )
         self._balance = Gauge(
             "fleet_balance_dollars", "Left on the account when last asked", registry=registry
         )
@@ -55,11 +74,17 @@ class LimiterObserver:
         """A permit was taken after a wait."""
         self._waited.labels(lane).observe(seconds)
 
-    def ended(self, pool: str, ended: Ended, spent: int | None) -> None:
+    def ended(self, ended: Ended, spent: int | None, used: Used | None) -> None:
         """A permit was given back."""
         self._ended.labels(ended).inc()
+        if used is None:
+            return
+        tenant, model = self._tenants.of(used.tenant), self._models.of(used.model)
         if spent:
-            self._spent.labels(self._model(pool)).inc(spent / NANO)
+            self._spent.labels(tenant, model).inc(spent / NANO)
+        self._tokens.labels(tenant, model, "input_cached").inc(used.cached)
+        self._tokens.labels(tenant, model, "input_fresh").inc(max(0, used.input - used.cached))
+        self._tokens.labels(tenant, model, "output").inc(used.output)
 
     def taught(self, pool: str, limit: int) -> None:
         """The provider named its limit."""
@@ -90,8 +115,4 @@ class LimiterObserver:
         self._log.error("the limiter failed", error=error)
 
     def _model(self, pool: str) -> str:
-        model = pool.partition("/")[2]
-        if model not in self._models and len(self._models) >= MOST_MODELS:
-            return OTHER
-        self._models.add(model)
-        return model
+        return self._models.of(pool.partition("/")[2])

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -117,19 +117,23 @@ class Publishers:
 
 
 @asynccontextmanager
-async def open_publishers(amqp_url: str, timeout_s: float, *, plain: bool) -> AsyncGenerator[Publishers]:
+async def open_publishers(
+    amqp_url: str, timeout_s: float, *, plain: bool, on_back: Callable[[], None] = lambda: None
+) -> AsyncGenerator[Publishers]:
     """Connect for publishing; the connection comes back by itself after a broker's restart.
 
     Args:
         amqp_url: The broker.
         timeout_s: Seconds to connect.
         plain: Replies leave by the client library's public API too: slower, and independent of its insides.
+        on_back: Is told when the connection was lost and stands again.
     """
     kind = aio_pika.RobustConnection if plain else TappedConnection
     async with asyncio.timeout(timeout_s):
         connection = await aio_pika.connect_robust(
             amqp_url, reconnect_interval=RECONNECT_INTERVAL_S, connection_class=kind
         )
+    connection.reconnect_callbacks.add(lambda _connection: on_back())
     events = await _plain_publisher(connection)
     if isinstance(connection, TappedConnection):
         replies = await WirePublisher.open(connection)

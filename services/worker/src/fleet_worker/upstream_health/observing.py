@@ -3,7 +3,10 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from fleet_chassis.logging import Log
+from fleet_chassis.metrics import Names
 from fleet_worker.postponed import Reason
+
+MOST_MODELS = 20
 
 
 class HealthObserver:
@@ -11,10 +14,11 @@ class HealthObserver:
 
     def __init__(self, registry: CollectorRegistry, log: Log) -> None:
         self._log = log
+        self._models = Names(MOST_MODELS)
         self._breaker = Counter(
             "fleet_breaker_changes",
             "Breakers that opened or closed, noted once for the fleet",
-            ["change"],
+            ["model", "change"],
             registry=registry,
         )
         self._postponed = Counter(
@@ -32,7 +36,7 @@ class HealthObserver:
 
     def breaker_changed(self, model: str, change: str) -> None:
         """A model's breaker opened or closed, for the whole fleet."""
-        self._breaker.labels(change).inc()
+        self._breaker.labels(self._models.of(model), change).inc()
         self._log.warning("breaker changed", model=model, change=change)
 
     def postponed(self, reason: Reason) -> None:
