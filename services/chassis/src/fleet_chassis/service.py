@@ -5,6 +5,9 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
+from fleet_chassis.crashes import log_loop_errors
+from fleet_chassis.logging import get_log
+
 Main = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -20,6 +23,7 @@ def run_service(main: Main) -> None:
 async def _with_signals(main: Main) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    log_loop_errors(loop, get_log("service"))
 
     def on_signal() -> None:
         if stop.is_set():

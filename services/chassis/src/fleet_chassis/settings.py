@@ -61,6 +61,11 @@ class ServiceSettings(BaseSettings):
         default="info",
         description="The least serious level that is logged",
     )
+    log_content: bool = Field(
+        default=False,
+        description="true: prompts, answers and the texts of errors are logged too; for tests, where nobody "
+        "writes a secret",
+    )
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)

@@ -110,10 +110,10 @@ class Attempts:
         self.hold.check_may_call()
         if self._goes_on:
             self._continuations += 1
-            self.observer.attempted()
+            self.observer.attempted(self.started)
             return
         number = await self.ledger.begin_attempt(self.hold)
-        self.observer.attempted()
+        self.observer.attempted(number)
         self._sent_at_ms = self.clock.now_ms()
         if self.hold.void is not None:
             self.stream.restart(number, self.hold.void)

@@ -101,7 +101,7 @@ async def start_worker(settings: WorkerSettings) -> AsyncGenerator[Worker]:
 
 async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     clock, registry = SystemClock(), Registry()
-    observer = Observer(registry, get_log("worker"))
+    observer = Observer(registry, get_log("worker"), content=settings.log_content)
     amqp_url = with_heartbeat(settings.amqp_url.get_secret_value())
     await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
     sharing = await open_sharing(settings, clock, registry, parts)

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 
+from fleet_chassis.crashes import log_crashes
 from fleet_chassis.logging import configure_logging, get_log
 from fleet_chassis.service import run_service
 from fleet_worker.bootstrap import start_worker
@@ -21,7 +22,8 @@ def run(settings: WorkerSettings) -> None:
     Raises:
         SettingsError: the worker can't start; the text says what to do.
     """
-    configure_logging(settings.log_level, settings.log_format)
+    configure_logging(settings.log_level, settings.log_format, content=settings.log_content)
+    log_crashes(get_log("worker"))
     named = settings.named(f"{socket.gethostname()}-{os.getpid()}")
 
     async def serve(stop: asyncio.Event) -> None:

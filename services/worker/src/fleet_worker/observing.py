@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry
 
-from fleet_chassis.logging import Log
+from fleet_chassis.logging import Log, note
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import Completion, CompletionError
 from fleet_worker.measuring import RequestMetrics
@@ -15,10 +15,11 @@ CONSUMING, PUBLISHING = "consuming", "publishing"
 
 
 class Observer:
-    """Counts and logs; never sees or shows the text of a request or an answer."""
+    """Counts and logs; shows no text of a request or an answer, unless `content` is on."""
 
-    def __init__(self, registry: CollectorRegistry, log: Log) -> None:
+    def __init__(self, registry: CollectorRegistry, log: Log, *, content: bool = False) -> None:
         self._log = log
+        self._content = content
         self._metrics = RequestMetrics(registry)
         self.in_flight = self._metrics.in_flight
 
@@ -48,14 +49,20 @@ class Observer:
         """A request was taken from its queue."""
         if request.published.at_ms is not None and not request.deliveries and request.parked_until_ms is None:
             self._metrics.queued.labels(request.lane).observe(request.queued_ms / 1000)
+        if self._content:
+            self._log.info("request", body=request.body)
 
-    def attempted(self) -> None:
-        """An upstream call starts."""
+    def attempted(self, number: int) -> None:
+        """An upstream call starts that belongs to the attempt `number`, which all further lines name."""
+        note(attempt=number)
         self._metrics.attempts.inc()
 
     def called(self, request: Request, ended: Completion | CompletionError | None) -> None:
         """An upstream call ended; None where it was cut off here."""
         self._metrics.called(request.model, ended)
+        if self._content and ended is not None:
+            whole = ended.response if isinstance(ended, Completion) else ended.partial
+            self._log.info("answer", response=whole)
 
     def sent(self, sent: Sent) -> None:
         """The chunks of a request's last attempt were confirmed, or given up."""
@@ -93,7 +100,7 @@ class Observer:
     def refused(self, refusal: Refusal, size: int) -> None:
         """A publish was refused; `size` in bytes."""
         self._metrics.refused.labels(refusal.code).inc()
-        self._log.warning("publish refused", code=str(refusal.code), tenant=refusal.tenant, bytes=size)
+        self._log.warning("publish refused", code=str(refusal.code), bytes=size)
 
     def cancelled(self, found: str) -> None:
         """A cancel was carried out; `found` says how: what was the request's state?"""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fleet_chassis.clock import Clock
+from fleet_chassis.logging import bound
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import CompletionError
 from fleet_worker.delivery import Delivery
@@ -39,12 +40,13 @@ class Burying:
 
     async def refuse(self, delivery: Delivery, refusal: Refusal, reason: str | None = None) -> Outcome:
         """Tell its sender that this publish is no request, and bury it."""
-        self.observer.refused(refusal, len(delivery.body))
-        try:
-            await self.replies.refuse(refusal)
-        except UndeliveredError:
-            return Outcome.HAND_BACK
-        return await self.bury(delivery, Why.refused(refusal, reason))
+        with bound(correlation_id=refusal.correlation_id or "", tenant=refusal.tenant):
+            self.observer.refused(refusal, len(delivery.body))
+            try:
+                await self.replies.refuse(refusal)
+            except UndeliveredError:
+                return Outcome.HAND_BACK
+            return await self.bury(delivery, Why.refused(refusal, reason))
 
     async def end(
         self, delivery: Delivery, request: Request, error: CompletionError, reason: str | None = None

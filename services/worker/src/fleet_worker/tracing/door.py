@@ -133,6 +133,10 @@ class _Span:
     def __init__(self, span: trace.Span) -> None:
         self._span = span
 
+    @property
+    def trace(self) -> str:
+        return f"{self._span.get_span_context().trace_id:032x}"
+
     def say(self, attributes: Attributes) -> None:
         self._span.set_attributes(_said(attributes))
 

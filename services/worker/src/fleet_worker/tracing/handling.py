@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from fleet_chassis.logging import bound
 from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
 from fleet_worker.request import Request
@@ -35,6 +36,7 @@ class TracedHandler:
         with (
             self.tracer.continuing(request.published.headers, word_of_request(request.key)),
             self.tracer.span(self._processing(request)) as span,
+            bound(trace=span.trace),
         ):
             self._note_wait(request)
             token = course.current.set(course.Course(span))

@@ -49,6 +49,11 @@ class Opening:
 class Span(Protocol):
     """A span that is open."""
 
+    @property
+    def trace(self) -> str:
+        """The id of its trace, in hex."""
+        ...
+
     def say(self, attributes: Attributes) -> None:
         """Add what became known."""
         ...
