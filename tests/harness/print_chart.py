@@ -1,4 +1,4 @@
-"""`make chart`: writes what each example of the chart renders to, and the picture of its autoscaling."""
+"""`make chart`: writes the settings that the chart takes, what its examples render to, and how it scales."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.charts import EXAMPLES, helm_of, rendered
+from harness.charts import EXAMPLES, VALUES_SCHEMA, helm_of, rendered, schema_with_settings
 from harness.scaling import LOADS, PICTURE, SCALED, rules_in
 from harness.scaling_picture import picture
 from model.autoscaling import played
@@ -27,6 +27,11 @@ async def write() -> int:
     return wrong
 
 
+def list_settings() -> None:
+    """Write into the schema of the values which settings there are."""
+    VALUES_SCHEMA.write_text(schema_with_settings())
+
+
 def draw() -> None:
     """Write the picture."""
     rules = rules_in(SCALED)
@@ -35,6 +40,7 @@ def draw() -> None:
 
 
 if __name__ == "__main__":
+    list_settings()
     failures = asyncio.run(write())
     draw()
     sys.exit(failures)
