@@ -32,7 +32,7 @@ end
 local function pool(key)
   local part = string.match(key, ':([a-z]+)$')
   if part == 'held' then left.permits = left.permits + call('HLEN', key)
-  elseif part == 'leases' then left.leases = left.leases + call('ZCARD', key)
+  elseif part == 'leases' then left.leases = left.leases + call('ZLEXCOUNT', key, '-', '(~')
   elseif part == 'tickets' then left.tickets = left.tickets + call('HLEN', key)
   elseif part == 'members' then
     for _, worker in ipairs(call('ZRANGE', key, 0, -1)) do

@@ -41,6 +41,7 @@ class Heard:
     grants: list[str] = field(default_factory=list[str])
     refusals: list[str] = field(default_factory=list[str])
     calls: int = 0
+    called_for: set[str] = field(default_factory=set[str])
 
     def granted(self, ask_id: str) -> None:
         self.grants.append(ask_id)
@@ -48,8 +49,9 @@ class Heard:
     def refused(self, ask_id: str) -> None:
         self.refusals.append(ask_id)
 
-    def called(self) -> None:
+    def called(self, pool: str = "") -> None:
         self.calls += 1
+        self.called_for.add(pool)
 
 
 def an_ask(

@@ -84,10 +84,11 @@ class Attempts:
         ended: Completion | CompletionError | None = None
         called = False
         try:
-            async with self.upstream.admitted(self.wanted) as upstream:
-                await self.begin()
-                called = True
-                ended = completion = await upstream.complete(self.request, deadline, self.send)
+            with permit.kept():
+                async with self.upstream.admitted(self.wanted) as upstream:
+                    await self.begin()
+                    called = True
+                    ended = completion = await upstream.complete(self.request, deadline, self.send)
         except CompletionError as error:
             ended = error
             raise
@@ -192,10 +193,15 @@ class Attempts:
         if not self._text_sent:
             return
         before = self._so_far if self._goes_on else SoFar()
+        text_is_known = bool(error.partial) or not self._pieces
         self._so_far = before.after(error, self._pieces)
         error.partial = self._so_far.texts
         self.hold.void = error.code
-        self._goes_on = self.wanted.on_break is OnBreak.CONTINUE and may_continue(self.wanted, self._so_far)
+        self._goes_on = (
+            self.wanted.on_break is OnBreak.CONTINUE
+            and text_is_known
+            and may_continue(self.wanted, self._so_far)
+        )
 
     async def _may_repeat(self, error: CompletionError, *, again: bool) -> bool:
         postponed = self.upstream.postpones(error)

@@ -208,6 +208,7 @@ def _rules(settings: WorkerSettings) -> Rules:
         start=settings.limit_start,
         reserve=settings.limit_reserve,
         waiters=settings.limit_waiters,
+        keeps_lost=settings.permit_lost == "keep",
         spare=settings.store_down_permits if settings.store_down == "share" else 0,
         # By then every living worker has beaten once, even where its first two tries were in vain.
         grace_s=BEAT_S + 2 * settings.store_timeout_s + STORE_SLACK_S,

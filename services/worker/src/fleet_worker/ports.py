@@ -1,6 +1,7 @@
 """The seams of the worker: what the handler needs of the world, and what it may rely on."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -45,6 +46,14 @@ class Permit(Protocol):
 
     def give_back(self) -> None:
         """In place of `release`, where no call was made."""
+        ...
+
+    def kept(self) -> AbstractContextManager[None]:
+        """The length of the call.
+
+        Raises:
+            CompletionError: the permit was taken away, and operators want the call to end with it.
+        """
         ...
 
 

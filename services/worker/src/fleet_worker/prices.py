@@ -14,6 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 NANO = 1_000_000_000
+MOST_TOKENS = 100_000_000
+"""No call uses more, whatever its usage says."""
 _MILLION = Decimal(1_000_000)
 Hour = int
 
@@ -107,7 +109,7 @@ class Prices(BaseModel):
 def tokens_of(usage: dict[str, Any]) -> tuple[int, int, int]:
     """Input tokens, how many of them came from the cache, and output tokens of a usage object."""
     names = ("prompt_tokens", "prompt_cache_hit_tokens", "completion_tokens")
-    prompt, hit, output = (int(usage.get(name) or 0) for name in names)
+    prompt, hit, output = (min(max(0, int(usage.get(name) or 0)), MOST_TOKENS) for name in names)
     return prompt, hit, output
 
 

@@ -98,6 +98,11 @@ class WorkerSettings(ServiceSettings):
     store_down_permits: int = Field(
         default=1, ge=1, description="With FLEET_STORE_DOWN=share: calls at once of one worker for each model"
     )
+    permit_lost: Literal["keep", "abort"] = Field(
+        default="keep",
+        description="A call whose permit was taken away, because the store had not heard of its worker for "
+        "too long: keep lets it end and counts it again, abort ends it and tries again with a new permit",
+    )
     limit_waiters: int = Field(
         default=25,
         ge=1,

@@ -1,6 +1,7 @@
 """What this worker has of a limiter's permits: held, waited for, to be given back; stated again and again."""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -20,8 +21,20 @@ MOST_UNSETTLED = 10_000
 class Desk:
     """Keeps the book and this worker of one mind; owns every task that the limiter leaves running."""
 
-    def __init__(self, book: Book, idle_pool: str, clock: Clock, observer: LimiterObserver) -> None:
-        """`idle_pool`: the pool in which a worker that has nothing shows that it lives."""
+    def __init__(
+        self,
+        book: Book,
+        idle_pool: str,
+        clock: Clock,
+        observer: LimiterObserver,
+        longest_s: float = math.inf,
+    ) -> None:
+        """Takes permits from `book`.
+
+        `idle_pool`: the pool in which a worker that has nothing shows that it lives. `longest_s`: seconds
+        after which no permit can be held for a call any more.
+        """
+        self._longest_s = longest_s
         self._observer = observer
         self._book = book
         self._idle_pool = idle_pool
@@ -74,6 +87,8 @@ class Desk:
         pool.spared.discard(ask.id)
         if len(self._unsettled) < MOST_UNSETTLED:
             self._unsettled[ask.id] = (ask, settlement)
+        else:
+            pool.unsure = True
         self._own(self._settle(ask, settlement))
         if self._away:
             self.use_spare()
@@ -84,6 +99,10 @@ class Desk:
         pool.held.pop(ask.id, None)
         pool.spared.discard(ask.id)
         self._own(self._leave(ask))
+
+    def keeps(self, ask: Ask) -> bool:
+        """Whether the permit is still this worker's."""
+        return ask.id in self.pool(ask.pool).held
 
     async def teach(self, expected: Callable[[str], int]) -> None:
         """Lower the limit of every pool that this worker knows to what `expected` says of it."""
@@ -100,6 +119,9 @@ class Desk:
                 self._hold(wish)
                 return
         if not any(ask_id in pool.held for pool in self._pools.values()):
+            # Nobody knows any more in which pool it was.
+            for pool in self._pools.values():
+                pool.unsure = True
             self.called()
 
     def refused(self, ask_id: str) -> None:
@@ -109,8 +131,10 @@ class Desk:
             if wish is not None and not wish.answer.done():
                 wish.answer.set_result(False)
 
-    def called(self) -> None:
-        """Beat now, but not again and again."""
+    def called(self, pool: str = "") -> None:
+        """Beat now, in that pool too where one is named, but not again and again."""
+        if pool:
+            self.pool(pool).unsure = True
         now = self._clock.monotonic()
         if now - self._called_at >= CALLED_AGAIN_S:
             self._called_at = now
@@ -132,29 +156,50 @@ class Desk:
     async def beat(self) -> None:
         """State once what this worker has, in every pool in which it has something."""
         try:
-            for ask, settlement in list(self._unsettled.values()):
-                await self._settle_once(ask, settlement)
+            await self._settle_all()
             # Until a pool is empty somebody has to look: what the dead held is taken back by those who look.
-            busy = [name for name, pool in self._pools.items() if pool.held or pool.wishes or pool.in_use]
-            for name in busy or [self._idle_pool]:
-                await self._beat_in(name)
+            names = [name for name, pool in self._pools.items() if pool.concerns_us()] or [self._idle_pool]
+            for name in names:
+                await self._beat_in(name, last=name == names[-1])
         except StoreUnavailableError:
             self._is_away(away=True)
             self.use_spare()
-        except StoreScriptError as error:
-            # A right that is lacking may be given yet: whoever stops beating loses what it holds.
+        except Exception as error:  # noqa: BLE001 - whoever stops beating loses what it holds
+            # A right that is lacking may be given yet, and a bug in one answer need not be in the next.
             self._observer.broke(error)
             self._is_away(away=True)
         else:
             self._is_away(away=False)
 
-    async def _beat_in(self, name: str) -> None:
+    async def _settle_all(self) -> None:
+        told = (self._settle_once(ask, settlement) for ask, settlement in list(self._unsettled.values()))
+        for answer in await asyncio.gather(*told, return_exceptions=True):
+            if isinstance(answer, StoreUnavailableError):
+                raise answer
+            if isinstance(answer, BaseException):
+                self._observer.broke(answer)
+
+    async def _beat_in(self, name: str, *, last: bool) -> None:
         pool, now = self.pool(name), self._clock.monotonic()
+        self._give_up_the_overdue(pool, now)
         held = [Held(ask, round((now - since) * 1000)) for ask, since in pool.held.values()]
-        beaten = await self._book.beat(name, held, [wish.ask for wish in pool.wishes.values()])
+        waiting = [wish.ask for wish in pool.wishes.values()]
+        ending = [ask.id for ask, _ in self._unsettled.values() if ask.pool == name]
+        pool.unsure = False
+        try:
+            beaten = await self._book.beat(name, held, waiting, ending, last=last)
+        except BaseException:
+            pool.unsure = True
+            raise
+        if beaten.again:
+            self._beat_now.set()
         pool.spare = beaten.spare
         pool.in_use = beaten.in_flight > 0
         pool.spared.intersection_update(pool.held.keys() - {one.ask.id for one in held})
+        for ask_id in beaten.lost:
+            self._lose(pool, ask_id)
+        for forsaken in beaten.forsaken:
+            self.pool(forsaken).unsure = True
         for ask_id in beaten.unheard:
             self.granted(ask_id)
         for ask_id, place in beaten.places.items():
@@ -163,6 +208,21 @@ class Desk:
                 wish.stands_at(place)
         self._observer.beaten(name, beaten)
         self._look_later(name, beaten)
+
+    # ---------------------------------------------------------------- losing
+    def _lose(self, pool: Possessions, ask_id: str) -> None:
+        if pool.held.pop(ask_id, None) is not None:
+            self._observer.lost()
+            on_loss = pool.on_loss.get(ask_id)
+            if on_loss is not None:
+                on_loss()
+
+    def _give_up_the_overdue(self, pool: Possessions, now: float) -> None:
+        """A permit that nobody gave back would be stated for ever: no call runs so long."""
+        for ask_id, (_, since) in list(pool.held.items()):
+            if now - since > self._longest_s:
+                del pool.held[ask_id]
+                self._observer.broke(RuntimeError("a permit was held longer than any request lasts"))
 
     # ---------------------------------------------------------------- how
     async def aclose(self) -> None:
@@ -197,7 +257,8 @@ class Desk:
         try:
             self._look_later(ask.pool, await self._asked(self._book.leave(ask)))
         except StoreUnavailableError:
-            return  # the next beat does not name it, which says the same
+            # A beat in this pool does not name it, which says the same.
+            self.pool(ask.pool).unsure = True
 
     async def _settle(self, ask: Ask, settlement: Settlement) -> None:
         try:
@@ -206,7 +267,13 @@ class Desk:
             return  # told again before the next beat
 
     async def _settle_once(self, ask: Ask, settlement: Settlement) -> None:
-        said = await self._asked(self._book.release(ask, settlement))
+        try:
+            said = await self._asked(self._book.release(ask, settlement))
+        except StoreScriptError:
+            # What is refused once is refused always: the next beat in this pool drops the permit.
+            self._unsettled.pop(ask.id, None)
+            self.pool(ask.pool).unsure = True
+            raise
         self._unsettled.pop(ask.id, None)
         self._look_later(ask.pool, said)
 

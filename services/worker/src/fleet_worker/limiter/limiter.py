@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import count
 
@@ -15,8 +16,9 @@ from fleet_worker.deadline import Deadline
 from fleet_worker.limiter.balance import AsksBalance, BalanceWatch
 from fleet_worker.limiter.crowding import Crowding
 from fleet_worker.limiter.desk import Desk
-from fleet_worker.limiter.estimating import Call, Estimator
+from fleet_worker.limiter.estimating import Actual, Call, Estimator
 from fleet_worker.limiter.hints import lesson_of
+from fleet_worker.limiter.losing import ending_with
 from fleet_worker.limiter.observing import LimiterObserver
 from fleet_worker.limiter.possessions import Wish
 from fleet_worker.limiter.rules import Rules
@@ -26,6 +28,8 @@ from fleet_worker.prices import NANO
 from fleet_worker.request import Request
 
 IDLE_MODEL = "deepseek-flash"
+OVERDUE_S = 60.0
+"""After the longest call should have ended, before its permit is taken for forgotten."""
 Tell = Callable[[int, float | None], None]
 """Takes how many are before a request, and about how many seconds it will wait where that is known."""
 
@@ -38,6 +42,10 @@ class FleetPermit:
         self._request = request
         self._limiter = limiter
         self._since_ms = since_ms
+
+    def kept(self) -> AbstractContextManager[None]:
+        """The length of the call; ends it with a CompletionError where the permit is taken away."""
+        return ending_with(self._limiter.desk.pool(self._ask.pool), self._ask.id)
 
     def give_back(self) -> None:
         """In place of `release`, where no call was made; never waits."""
@@ -84,7 +92,7 @@ class FleetLimiter:
         self._numbers = count(1)
         self._observer = observer
         self._crowding = Crowding(rules.waiters, clock)
-        self.desk = Desk(book, rules.pool(IDLE_MODEL), clock, observer)
+        self.desk = Desk(book, rules.pool(IDLE_MODEL), clock, observer, rules.longest_s + OVERDUE_S)
 
     async def acquire(self, request: Request, deadline: Deadline, tell: Tell | None = None) -> FleetPermit:
         """Take a permit for one upstream call; waits for it in line until the deadline.
@@ -121,7 +129,7 @@ class FleetLimiter:
         """Give a permit back, with what the call used and what its end says about the limits."""
         error = ended if isinstance(ended, CompletionError) else None
         lesson = lesson_of(error, self._chance)
-        actual = self._estimator.actual(request, ended, call)
+        actual = self._actual(request, ended, call)
         settlement = Settlement(
             ended=lesson.ended if ended is not None else Ended.OTHER,
             tokens=actual.tokens,
@@ -135,6 +143,13 @@ class FleetLimiter:
         if lesson.told:
             self._observer.taught(ask.pool, lesson.told)
         self.desk.release(ask, settlement)
+
+    def _actual(self, request: Request, ended: Completion | CompletionError | None, call: Call) -> Actual:
+        try:
+            return self._estimator.actual(request, ended, call)
+        except Exception as error:  # noqa: BLE001 - whatever the upstream told of its use, the permit goes back
+            self._observer.broke(error)
+            return Actual()
 
     def balance_watch(self, provider: AsksBalance, low: float, log: Log) -> BalanceWatch:
         """Lowers these limits as the account's money runs out; `low` in US dollars."""

@@ -1,6 +1,7 @@
 """Permits in the memory of one process: the same rules as in the store, without other workers."""
 
 import math
+from collections.abc import Sequence
 
 from fleet_chassis.clock import Clock
 from fleet_contracts.grammar import Lane
@@ -57,7 +58,7 @@ class MemoryBook:
             pool.drop(ask)
             return refused
         if not pool.find(ask):
-            pool.enqueue(ask)
+            pool.enqueue(ask, self._slots(ask.pool), self._clock.now_ms())
         next_ms = self._dispatch(ask.pool, ask.id)
         if ask.id in pool.held:
             return Granted(next_ms)
@@ -101,11 +102,19 @@ class MemoryBook:
         """Grant what time has made free."""
         return Said(self._dispatch(pool))
 
-    async def beat(self, pool: str, held: list[Held], waiting: list[Ask]) -> Beaten:
+    async def beat(
+        self,
+        pool: str,
+        held: list[Held],
+        waiting: list[Ask],
+        ending: Sequence[str] = (),
+        *,
+        last: bool = True,
+    ) -> Beaten:
         """Nobody else could miss this process; tells the places of those who wait."""
-        del held
+        del held, ending, last
         known, slots = self._pool(pool), self._slots(pool)
-        known.rates.forget(self._clock.now_ms())
+        known.forget(self._clock.now_ms())
         places = {ask.id: known.place(ask, slots) for ask in waiting if known.find(ask)}
         return Beaten(self._dispatch(pool), places=places, limit=slots, in_flight=len(known.held))
 
@@ -118,7 +127,7 @@ class MemoryBook:
             pool.unblock(flow[1])
         slots = self._slots(name)
         for _ in range(MOST_GRANTS):
-            turn = self._turn(pool, slots) if len(pool.held) < slots else None
+            turn = self._turn(pool, slots, now) if len(pool.held) < slots else None
             if turn is None:
                 break
             wait = self._serve(name, *turn, caller)
@@ -129,12 +138,13 @@ class MemoryBook:
         soonest = pool.soonest()
         return -1 if soonest is None or len(pool.held) >= slots else max(1, math.ceil(soonest - now))
 
-    def _turn(self, pool: Pool, slots: int) -> tuple[Flow, Ask] | None:
+    def _turn(self, pool: Pool, slots: int, now: float) -> tuple[Flow, Ask] | None:
+        for_all = len(pool.held) < pool.unguarded(slots, now)
         for lane in pool.lanes_in_turn():
             room = max(1, math.floor(slots * (1 - self._rules.reserve)))
             if lane is Lane.INTERACTIVE or pool.counts[lane] < room:
                 first = pool.first(lane)
-                if first is not None:
+                if first is not None and (for_all or pool.is_owed(first[0])):
                     return first
         return None
 

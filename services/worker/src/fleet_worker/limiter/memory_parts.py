@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 PATIENCE, MOST_PATIENCE, QUIET_MS = 100, 400, 300
 CUT, FASTER, SLOWER = 0.9, 0.5, 0.25
 BUSY_NEW, BUSY_RARE, BUSY_CUT_MS = 0.02, 0.1, 1000
+MOST_PERIODS = 64
+"""More than the days of a month and the months that they may belong to."""
 
 
 @dataclass(slots=True)
@@ -121,6 +123,8 @@ class Purse:
         self.reserved -= worst
         for period in periods_of(since):
             self.spent[period] = self.spent.get(period, 0) + spent
+        while len(self.spent) > MOST_PERIODS:
+            del self.spent[min(self.spent)]
 
 
 def periods_of(at_ms: float) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from fleet_worker.limiter.terms import Ask, Place
 
 LANE_WEIGHT = {Lane.INTERACTIVE: 9, Lane.BATCH: 1}
 MOST_GRANTS = 200
+CREDIT = 4
+GUARDED_FROM, GUARDED_MS = 50, 60_000
 Flow = tuple[Lane, str]
 
 
@@ -28,6 +30,9 @@ class Pool:
     virtual: Counter[Lane] = field(default_factory=Counter[Lane])
     used: Counter[Lane] = field(default_factory=Counter[Lane])
     last_used: float = 0
+    mean: float = 0
+    """Tokens of a call, as reserved."""
+    owed_at: float = -math.inf
     cool_until: float = 0
     took_ms: float | None = None
     counts: Counter[Lane | str] = field(default_factory=Counter["Lane | str"])
@@ -36,15 +41,17 @@ class Pool:
         """Whether a wish waits here."""
         return ask.id in self.waiting.get((ask.lane, ask.tenant), ())
 
-    def enqueue(self, ask: Ask) -> None:
-        """Put a wish at the end of its tenant's line."""
+    def enqueue(self, ask: Ask, slots: int, now: float) -> None:
+        """Put a wish at the end of its tenant's line; `slots`: how many calls may be in flight."""
         flow = (ask.lane, ask.tenant)
         if not self._lane_waits(ask.lane):
             # A lane that had nothing to do has no claim on the time it was away.
             self.used[ask.lane] = max(self.used[ask.lane], self.last_used)  # type: ignore[assignment]
         self.waiting.setdefault(flow, OrderedDict())[ask.id] = ask
         if flow not in self.tags and flow not in self.blocked:
-            self.tags[flow] = max(self.virtual[ask.lane], self.finish.get(flow, 0))
+            self.tags[flow] = self._start_tag(flow)
+            if self.is_owed(flow) and len(self.held) >= slots - 1:
+                self.owed_at = now
 
     def drop(self, ask: Ask) -> bool:
         """Take a wish out of the line."""
@@ -83,7 +90,7 @@ class Pool:
         for lane in Lane:
             flow = (lane, tenant)
             if self.blocked.pop(flow, None) is not None:
-                self.tags[flow] = max(self.virtual[lane], self.finish.get(flow, 0))
+                self.tags[flow] = self._start_tag(flow)
 
     def hold_back(self, flow: Flow, until: float) -> None:
         """Skip a tenant's line until then."""
@@ -107,11 +114,28 @@ class Pool:
     def advance(self, flow: Flow, cost: float, weight: float) -> None:
         """Move a tenant's line on by what it was granted."""
         lane, tag = flow[0], self.tags[flow]
-        self.virtual[lane] = tag  # type: ignore[assignment]
+        self.virtual[lane] = max(self.virtual[lane], tag)  # type: ignore[assignment]
         self.finish[flow] = self.tags[flow] = tag + cost / weight
         if cost:
+            self.mean += 0.05 * (cost - self.mean) if self.mean else cost
             self.used[lane] += cost / LANE_WEIGHT[lane]  # type: ignore[assignment]
             self.last_used = self.used[lane]
+
+    def is_owed(self, flow: Flow) -> bool:
+        """Whether a tenant had less than the others of its lane."""
+        return flow[0] is Lane.INTERACTIVE and self.tags[flow] < self.virtual[flow[0]]
+
+    def unguarded(self, slots: int, now: float) -> int:
+        """How many of the slots are for everybody; `scripts/queue.lua` says whom the rest is for."""
+        return slots - (slots >= GUARDED_FROM and now - self.owed_at < GUARDED_MS)
+
+    def forget(self, now: float) -> None:
+        """Forget what says no more than a limit never used, and a tenant that begins anew anyway."""
+        self.rates.forget(now)
+        oldest = {lane: self.virtual[lane] - CREDIT * self.mean for lane in Lane}
+        self.finish = {
+            flow: at for flow, at in self.finish.items() if flow in self.tags or at >= oldest[flow[0]]
+        }
 
     def correct(self, ask: Ask, more: float, weight: float) -> None:
         """Let fairness see what was really used."""
@@ -128,6 +152,9 @@ class Pool:
         """When the first line that time holds back may go on."""
         times = [until for until in self.blocked.values() if until < math.inf]
         return min(times, default=None)
+
+    def _start_tag(self, flow: Flow) -> float:
+        return max(self.virtual[flow[0]] - CREDIT * self.mean, self.finish.get(flow, 0))
 
     def _lane_waits(self, lane: Lane) -> bool:
         return any(flow[0] is lane for flow in self.tags)

@@ -45,6 +45,7 @@ class LimiterObserver:
             "fleet_permits_ended", "Permits given back, by what limits learned", ["ended"], registry=registry
         )
         self._refused = Counter("fleet_budget_refusals", "Requests over a tenant's budget", registry=registry)
+        self._lost = Counter("fleet_permits_lost", "Calls ended for a permit taken away", registry=registry)
         self._postponed = Counter("fleet_permits_postponed", "Waits too long to be held", registry=registry)
         self._spent = Counter(
             "fleet_spent_dollars",
@@ -101,6 +102,11 @@ class LimiterObserver:
     def postponed(self) -> None:
         """A request was put aside instead of held in line."""
         self._postponed.inc()
+
+    def lost(self) -> None:
+        """A permit was taken away from this worker, as from a dead one; its call ends."""
+        self._lost.inc()
+        self._log.warning("a permit was taken away: the store had not heard of this worker for too long")
 
     def away(self, *, is_away: bool) -> None:
         """The store stopped or began to answer."""

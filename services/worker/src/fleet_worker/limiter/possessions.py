@@ -34,7 +34,15 @@ class Possessions:
     wishes: dict[str, Wish] = field(default_factory=dict[str, Wish])
     in_use: bool = False
     """Whether anybody had a permit of it when this worker last asked."""
+    unsure: bool = False
+    """Whether the book may have more of this worker than it has: it was told something and did not answer."""
+    on_loss: dict[str, Callable[[], None]] = field(default_factory=dict[str, Callable[[], None]])
+    """What to do where a held permit is taken away."""
     spare: int = 0
     spared: set[str] = field(default_factory=set[str])
     """Begun while the store was away, from the slots that it never grants."""
     timer: asyncio.TimerHandle | None = None
+
+    def concerns_us(self) -> bool:
+        """Whether this worker has to state something here, or to look after what others left."""
+        return bool(self.held or self.wishes or self.in_use or self.unsure)

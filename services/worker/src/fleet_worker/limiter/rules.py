@@ -48,6 +48,9 @@ class Rules:
     """The share of the slots that the batch lane leaves free for interactive requests."""
     waiters: int = 1_000_000
     """How many requests of one tenant and model may hold a delivery in one worker while they wait."""
+    keeps_lost: bool = True
+    """Whether a worker that was taken for dead gets back the permits of the calls that it still has running;
+    otherwise it ends those calls."""
     spare: int = 0
     """Slots kept for each worker for when the store is away; never granted otherwise."""
 

@@ -9,6 +9,7 @@ from fleet_chassis.store import Script, load_script
 from fleet_worker.limiter.keys import Keys
 from fleet_worker.limiter.operators import HearSettings, Operators
 from fleet_worker.limiter.rules import Rules
+from fleet_worker.limiter.spending import Spending
 from fleet_worker.limiter.terms import (
     Ask,
     Beaten,
@@ -81,7 +82,10 @@ class StoreBook:
         self._rules = rules
         self._clock = clock
         self._operators = Operators(store, self._keys, hear)
+        self._spending = Spending()
         self._confirmed_run: bytes | None = None
+        self._boot = self._stating_since = 0
+        """Since when the store is known, by its own time: as heard last, and before this round of beats."""
         self._scripts = {
             name: _script(name) for name in ("acquire", "release", "leave", "look", "beat", "teach")
         }
@@ -96,8 +100,11 @@ class StoreBook:
                 listener.granted(ask_id.decode())
             elif sign == b"-":
                 listener.refused(ask_id.decode())
+            elif sign == b"?":
+                self._spending.may_be_forgotten()
+                listener.called(rest.decode())
             else:
-                # A question, or a grant by a store that is no more: the next beat clears it up.
+                # New settings, or a grant by a store that is no more: the next beat clears it up.
                 listener.called()
 
         await self._store.listen(self._keys.channel(self._worker), hear)
@@ -144,7 +151,8 @@ class StoreBook:
             settlement.pause_ms,
         ]
         day = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date().isoformat()
-        _, said, _ = await self._ask("release", ask.pool, told, self._keys.usage(day))
+        _, said, rest = await self._ask("release", ask.pool, told, self._keys.usage(day))
+        self._spending.heard(rest[1])
         return Said(**said)
 
     async def leave(self, ask: Ask) -> Said:
@@ -162,18 +170,32 @@ class StoreBook:
         _, said, _ = await self._ask("look", pool, [])
         return Said(**said)
 
-    async def beat(self, pool: str, held: list[Held], waiting: list[Ask]) -> Beaten:
+    async def beat(
+        self,
+        pool: str,
+        held: list[Held],
+        waiting: list[Ask],
+        ending: Sequence[str] = (),
+        *,
+        last: bool = True,
+    ) -> Beaten:
         """State everything this worker has in a pool."""
-        told: list[Any] = [*self._operators.restated(), len(held)]
+        since, run = self._stating_since, self._run()
+        told: list[Any] = [since if last else 0, int(self._rules.keeps_lost)]
+        told += [*self._operators.restated(), *self._spending.restated(), len(held)]
         for one in held:
             ask = one.ask
             told += [ask.id, ask.tenant, ask.lane, ask.tokens, ask.worst, one.age_ms]
+        told += [len(ending), *ending]
         for ask in waiting:
             told += [ask.id, ask.tenant, ask.lane, ask.tokens, ask.worst]
-        run = self._run()
         _, said, rest = await self._ask("beat", pool, told)
         self._confirmed_run = run
-        unheard, ahead, limit, in_flight, spare, took_ms, flows, queued = rest
+        if last:
+            self._stating_since = self._boot
+            if since == self._boot:
+                self._spending.taken()
+        unheard, ahead, limit, in_flight, spare, took_ms, flows, queued, lost, forsaken = rest
         places = {
             ask.id: Place(before, limit, float(took_ms), flows)
             for ask, before in zip(
@@ -189,6 +211,9 @@ class StoreBook:
             in_flight=in_flight,
             spare=spare,
             waiting=queued,
+            lost=tuple(ask_id.decode() for ask_id in lost),
+            forsaken=tuple(name.decode() for name in forsaken),
+            again=last and since != self._boot,
         )
 
     def _run(self) -> bytes:
@@ -200,7 +225,10 @@ class StoreBook:
         self.calls += 1
         keys = [*self._keys.of(pool), *more_keys]
         answer = await self._store.run(self._scripts[name], keys, [*self._head(pool), *told])
-        word, next_ms, _, version, quiet_ms, *rest = answer
+        word, next_ms, boot, version, quiet_ms, *rest = answer
+        if boot != self._boot:
+            self._boot = boot
+            self._spending.may_be_forgotten()
         await self._operators.notice(version)
         return word, {"next_ms": next_ms, "quiet_ms": quiet_ms}, rest
 

@@ -1,5 +1,6 @@
 """The limiter's values: what is asked for, what is answered, and what came of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -127,6 +128,12 @@ class Beaten(Said):
     spare: int = 0
     """Calls that this worker may have at once while the store is away."""
     waiting: int = 0
+    lost: tuple[str, ...] = ()
+    """Permits that were taken away from this worker, and are not given back to it."""
+    forsaken: tuple[str, ...] = ()
+    """Pools with calls in flight in which nobody beats."""
+    again: bool = False
+    """The book has just learned that its store forgot: everything should be stated once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +155,8 @@ class Listener(Protocol):
         """A wish that waited can't be granted any more; asking again says why."""
         ...
 
-    def called(self) -> None:
-        """Somebody wants to know what this worker has: it should beat now."""
+    def called(self, pool: str = "") -> None:
+        """Somebody wants to know what this worker has, in one pool or at all: it should beat now."""
         ...
 
 
@@ -191,6 +198,22 @@ class Book(Protocol):
         """Grant what time has made free."""
         ...
 
-    async def beat(self, pool: str, held: list[Held], waiting: list[Ask]) -> Beaten:
-        """State everything this worker has in a pool."""
+    async def beat(
+        self,
+        pool: str,
+        held: list[Held],
+        waiting: list[Ask],
+        ending: Sequence[str] = (),
+        *,
+        last: bool = True,
+    ) -> Beaten:
+        """State everything this worker has in a pool: whatever else the book has of it there is dropped.
+
+        Args:
+            pool: where.
+            held: permits with calls in flight.
+            waiting: wishes.
+            ending: ids of permits that it is giving back; they are left as they are.
+            last: after this one everything has been stated, in every pool.
+        """
         ...

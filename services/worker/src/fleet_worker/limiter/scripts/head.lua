@@ -10,13 +10,15 @@
 --       16 share of the slots that batch leaves free  17 slots each worker keeps for when the store is away
 -- Each script's own arguments follow from 18 on.
 --
--- meta     hash  run, boot (since when this store is known), early (the grace may end early), version, day
+-- meta     hash  run, boot (since when this store is known), early (the grace may end early), over (it
+--                did), version, day;
+--                pool|<pool> last beat in it; open|<pool> the same while a call of it is in flight
 -- config   hash  pool|<pool>|<limit>, tenant|<tenant or *>|<limit>, reserve: what operators set
 -- money    hash  d|<day>|<tenant>, m|<month>|<tenant> spent; r|<tenant> reserved; in nano-dollars
 -- workers  zset  worker -> when it is forgotten
 -- state    hash  n, n|<lane>, n|<tenant> calls in flight; what was learned; virtual times; the timer's owner
 -- members  zset  worker with leases or tickets in this pool -> when they end without a beat
--- leases   zset  lease id, all of score 0: a worker's leases are one lexicographic range
+-- leases   zset  lease id and ~ticket id, all of score 0: what a worker has is one lexicographic range of each
 -- held     hash  lease id -> tenant|lane|tokens|worst|since|worker
 -- flows    zset  tenant with something to grant -> its start tag (start-time fair queueing, in tokens)
 -- queue    zset  lane|tenant|seq id, all of score 0: first come first served inside a flow
@@ -24,6 +26,7 @@
 -- blocked  zset  lane|tenant that its own limits hold back -> when to look again
 -- finish   zset  lane|tenant -> finish tag of its last grant
 -- rates    zset  limit -> theoretical arrival time in ms (generic cell rate algorithm)
+--                taken|<lease id> -> until when a worker that was taken for dead may come back for it
 local META, CONFIG, MONEY, WORKERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local STATE, MEMBERS, LEASES, HELD = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local FLOWS = {interactive = KEYS[9], batch = KEYS[10]}
@@ -55,23 +58,23 @@ local function uptime()
   local seconds = string.match(call('INFO', 'server'), 'uptime_in_seconds:(%d+)')
   return seconds and seconds * 1000 or 0
 end
-local meta = call('HMGET', META, 'run', 'boot', 'early', 'version')
-local boot, early, version = number(meta[2]), meta[3] == '1', number(meta[4]) or 0
+local meta = call('HMGET', META, 'run', 'boot', 'early', 'version', 'over')
+local boot, early, version, over = number(meta[2]), meta[3] == '1', number(meta[4]) or 0, meta[5] == '1'
 if meta[1] ~= run or (early and changed == '1') then
   -- Up for longer than a grace and unknown to everybody who asks: flushed, or used for the first time. Whoever
   -- is connected is asked to state what it holds, and when all have done so the grace is over.
   early = not meta[1] and changed == '0' and uptime() >= GRACE
-  boot = now
-  call('HSET', META, 'run', run, 'boot', now, 'early', early and 1 or 0)
+  boot, over = now, false
+  call('HSET', META, 'run', run, 'boot', now, 'early', early and 1 or 0, 'over', 0)
   call('PUBLISH', COMMON, '?')
 end
-local quiet_until = boot + GRACE
+local quiet_until = over and 0 or boot + GRACE
 local function end_grace_early()
   if early and now < quiet_until then
     local listening = call('PUBSUB', 'NUMSUB', COMMON)[2]
     if call('ZCARD', WORKERS) >= listening then
       quiet_until = now
-      call('HSET', META, 'boot', now - GRACE)
+      call('HSET', META, 'over', 1)
     end
   end
 end

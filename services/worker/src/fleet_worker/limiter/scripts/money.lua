@@ -41,13 +41,18 @@ end
 local function reserve_money(tenant, worst)
   if worst > 0 then call('HINCRBY', MONEY, 'r|' .. tenant, exact(worst)) end
 end
+-- What a tenant has spent by now, for its worker to remember should this store forget.
+local spent_by_now = {}
 local function settle_money(tenant, worst, spent, since)
   local day, month, reserved = fields_of(tenant, since)
   if worst > 0 and call('HINCRBY', MONEY, reserved, exact(-worst)) <= 0 then call('HDEL', MONEY, reserved) end
-  if spent > 0 then
-    call('HINCRBY', MONEY, day, exact(spent))
-    call('HINCRBY', MONEY, month, exact(spent))
+  if spent ~= 0 then
+    spent_by_now = {day, call('HINCRBY', MONEY, day, exact(spent)), month, call('HINCRBY', MONEY, month, exact(spent))}
   end
+end
+-- Spending only grows, so of what several workers remember the most is the newest.
+local function restate_money(field, spent)
+  if spent > (number(call('HGET', MONEY, field)) or 0) then call('HSET', MONEY, field, exact(spent)) end
 end
 -- Once a day, what no budget asks for any more is forgotten.
 local function forget_old_money()

@@ -2,6 +2,15 @@
 -- lanes by fixed weights, so that interactive goes first and batch is never starved.
 local LANE_WEIGHT = {interactive = 9, batch = 1}
 local MOST_GRANTS = 200
+-- Where tenants come who had less than the others, and found everything taken, one slot in so many is kept for the
+-- next of them: they wait for nobody.
+local GUARDED_FROM, GUARDED_MS = 50, 60000
+local function is_owed(lane, tag)
+  return lane == 'interactive' and tag < (number(call('HGET', STATE, 'v|' .. lane)) or 0)
+end
+local function guarded(slots)
+  return slots >= GUARDED_FROM and now - (number(call('HGET', STATE, 'owed')) or 0) < GUARDED_MS
+end
 
 local function ahead_in_flow(flow, member)
   return call('ZLEXCOUNT', QUEUE, '[' .. flow .. '|', '(' .. member)
@@ -18,22 +27,16 @@ local function wake_flow(lane, tenant)
     local own = number(used[lane == 'interactive' and 1 or 2]) or 0
     call('HSET', STATE, 'used|' .. lane, exact(max(own, number(used[3]) or 0)))
   end
-  local tag = max(number(call('HGET', STATE, 'v|' .. lane)) or 0, number(call('ZSCORE', FINISH, flow)) or 0)
+  local tag = start_tag(lane, flow)
   call('ZADD', FLOWS[lane], exact(tag), tenant)
+  if is_owed(lane, tag) and in_flight() >= grantable() - 1 then call('HSET', STATE, 'owed', now) end
 end
 local function enqueue(id, tenant, lane, tokens, worst)
   local seq = string.format('%015d', call('HINCRBY', STATE, 'seq', 1))
   call('HSET', TICKETS, id, table.concat({tenant, lane, tokens, worst, seq, worker}, '|'))
+  call('ZADD', LEASES, 0, '~' .. id)
   call('ZADD', QUEUE, 0, lane .. '|' .. tenant .. '|' .. seq .. id)
   wake_flow(lane, tenant)
-end
-local function drop_ticket(id)
-  local info = call('HGET', TICKETS, id)
-  if not info then return false end
-  local tenant, lane, _, _, seq = unpack(split(info))
-  call('HDEL', TICKETS, id)
-  call('ZREM', QUEUE, lane .. '|' .. tenant .. '|' .. seq .. id)
-  return true
 end
 local function position(id)
   local tenant, lane, _, _, seq = unpack(split(call('HGET', TICKETS, id)))
@@ -48,9 +51,12 @@ end
 local function advance(lane, tenant, tag, cost)
   local flow = lane .. '|' .. tenant
   local finish = tag + cost / limits_of(tenant).weight
+  local known = call('HMGET', STATE, 'v|' .. lane, 'mean')
   call('ZADD', FINISH, exact(finish), flow)
-  call('HSET', STATE, 'v|' .. lane, exact(tag))
+  call('HSET', STATE, 'v|' .. lane, exact(max(number(known[1]) or 0, tag)))
   if cost > 0 then
+    local mean = number(known[2]) or cost
+    call('HSET', STATE, 'mean', exact(mean + 0.05 * (cost - mean)))
     local used = call('HINCRBYFLOAT', STATE, 'used|' .. lane, exact(cost / LANE_WEIGHT[lane]))
     call('HSET', STATE, 'used', used)
   end
@@ -68,9 +74,9 @@ local function serve(lane, tenant, tag, caller)
   local id = string.sub(member, #flow + 17)
   local info = call('HGET', TICKETS, id)
   local _, _, tokens, worst, _, owner = unpack(info and split(info) or {})
-  if not info or not call('ZSCORE', MEMBERS, owner) then
-    call('ZREM', QUEUE, member)
-    call('HDEL', TICKETS, id)
+  -- A worker that stopped beating is dead or frozen: one that lives states again what waits.
+  if not info or (number(call('ZSCORE', MEMBERS, owner)) or 0) <= now then
+    if not drop_ticket(id) then call('ZREM', QUEUE, member) end
     return 'skipped'
   end
   local wait = rate_wait(tonumber(tokens))
@@ -93,8 +99,7 @@ local function serve(lane, tenant, tag, caller)
   end
   local sign = verdict == 'never' and '-' or '+'
   local heard = id == caller or call('PUBLISH', channels .. owner, sign .. id .. ' ' .. run) > 0
-  call('ZREM', QUEUE, member)
-  call('HDEL', TICKETS, id)
+  drop_ticket(id)
   if sign == '-' or not heard then
     advance(lane, tenant, tag, 0)
     return 'skipped'
@@ -123,13 +128,13 @@ local function grant_what_can_be(caller)
     unblock(string.match(flow, '|(.*)$'))
   end
   local slots, looks = grantable(), 0
-  local n = in_flight()
+  local n, kept = in_flight(), guarded(slots) and 1 or 0
   while n < slots and looks < MOST_GRANTS do
     looks = looks + 1
     local served = false
     for _, lane in ipairs(lanes_in_turn()) do
       local first = may_serve(lane, slots) and call('ZRANGE', FLOWS[lane], 0, 0, 'WITHSCORES')
-      if first and first[1] then
+      if first and first[1] and (n < slots - kept or is_owed(lane, tonumber(first[2]))) then
         local outcome = serve(lane, first[1], tonumber(first[2]), caller)
         if type(outcome) == 'number' then return outcome end
         if outcome == 'granted' then n = n + 1 end
@@ -169,5 +174,5 @@ local function timer(next_ms)
   return at - now
 end
 local function answer(word, next_ms, ...)
-  return {word, timer(next_ms), run, version, max(0, quiet_until - now), ...}
+  return {word, timer(next_ms), boot, version, max(0, quiet_until - now), ...}
 end

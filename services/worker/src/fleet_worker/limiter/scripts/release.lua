@@ -3,10 +3,12 @@
 --   output tokens  pause in ms if the provider is overloaded more than now and then
 -- KEYS 16: usage of the day, for reports
 -- Asked twice it changes nothing: the second time there is no lease to give back.
+-- Answers the limit, and what the tenant has spent by now as pairs of a field of the money and nano-dollars.
 local id, outcome, tokens, spent = ARGV[18], ARGV[19], tonumber(ARGV[20]), tonumber(ARGV[21])
 local told, cool_ms = tonumber(ARGV[22]), tonumber(ARGV[23])
 local lease = drop_lease(id, spent >= 0 and spent or nil)
 local since = lease and lease.since or 0
+local settled = spent_by_now
 if lease then
   local used = tokens >= 0 and tokens or lease.tokens
   local more = used - lease.tokens
@@ -43,4 +45,4 @@ elseif outcome == 'busy' and lease then
   learn_from_overload(tonumber(ARGV[28]))
 end
 cool_down(cool_ms)
-return answer(lease and 'released' or 'unknown', dispatch(nil), ceiling())
+return answer(lease and 'released' or 'unknown', dispatch(nil), ceiling(), settled)
