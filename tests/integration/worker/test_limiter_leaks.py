@@ -169,6 +169,19 @@ async def test_a_worker_that_lost_only_its_subscription_is_not_taken_for_dead_be
     assert await other.held() == {ask.id}
 
 
+async def test_a_store_that_stood_still_for_longer_than_leases_last_takes_nobody_for_dead(shop: Shop):
+    not_yet_back, first_back = await shop.deaf("w1"), await shop.desk("w2")
+    ask = an_ask(1)
+    await not_yet_back.acquire(ask)
+    # As the first who asks after that finds it: all leases are over, and nobody has subscribed again.
+    keys = KEYS.of(POOL)
+    await shop.store.command("ZADD", keys[MEMBERS], 1, "w1")
+    await shop.store.command("HSET", keys[STATE], "swept", 1)
+    for _ in range(3):
+        await first_back.book.look(POOL)
+    assert await first_back.held() == {ask.id}
+
+
 async def taken_away_from(worker: StoreBook, shop: Shop, rules: Rules) -> StoreDesk:
     other = await shop.desk("w2", rules)
     ask = an_ask(1, worst=600)

@@ -124,6 +124,18 @@ async def test_requests_in_a_window_are_limited_wherever_it_begins(kind: str, st
                 await desk.book.look("default/deepseek-flash")
 
 
+async def test_a_request_bigger_than_a_burst_waits_until_a_window_has_room_for_all_of_it(
+    kind: str, store_url: str
+):
+    rules = replace(QUICK, concurrency=100, tpm=1000, window_s=10.0, burst_s=0.2)
+    async with a_desk(kind, store_url, rules) as desk:
+        assert isinstance(await desk.book.acquire(an_ask(0, tokens=1)), Granted)
+        said = await desk.book.acquire(an_ask(1, tokens=400))
+        assert isinstance(said, Waits)
+        # 400 tokens are 4.08 s at this pace, and a burst holds 0.2 s of them.
+        assert 3700 < said.next_ms < 4000
+
+
 async def test_unused_tokens_come_back_and_overdrawn_ones_are_owed(kind: str, store_url: str):
     rules = replace(QUICK, concurrency=100, tpm=1000, window_s=1.0, burst_s=0.25)
     async with a_desk(kind, store_url, rules) as desk:

@@ -6,41 +6,61 @@ from datetime import UTC, datetime, timedelta
 PATIENCE, MOST_PATIENCE, QUIET_MS = 100, 400, 300
 CUT, FASTER, SLOWER = 0.9, 0.5, 0.25
 BUSY_NEW, BUSY_RARE, BUSY_CUT_MS = 0.02, 0.1, 1000
+BIGGEST = 0.5
 MOST_PERIODS = 64
 """More than the days of a month and the months that they may belong to."""
 
 
 @dataclass(slots=True)
 class Rates:
-    """Weighted generic cell rate algorithm: at most the limit starts in any window, wherever it begins."""
+    """Weighted generic cell rate algorithm: at most the limit starts in any window, wherever it begins.
+
+    See scripts/rates.lua, which says why.
+    """
 
     window_ms: float
     burst_ms: float
     arrivals: dict[str, float] = field(default_factory=dict[str, float])
+    biggest: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    """The biggest cost, and until when it counts."""
 
     def wait_ms(self, name: str, limit: int | None, cost: float, now: float) -> float:
         """How long until `cost` fits."""
         if not limit:
             return 0
-        ahead = max(self.arrivals.get(name, 0) - now, 0)
-        return ahead - max(0, self.burst_ms - cost * self._interval(limit))
+        interval, most = self._pace(name, limit, now)
+        at = self.arrivals.get(name)
+        if cost <= most:
+            return max((at or 0) - now, 0) - (most - cost) * interval
+        return 0 if at is None else at - now + min((cost - most) * interval, self.window_ms)
 
     def charge(self, name: str, limit: int | None, cost: float, now: float) -> None:
         """Count `cost`."""
-        if limit:
-            self.arrivals[name] = max(self.arrivals.get(name, 0), now) + cost * self._interval(limit)
+        if not limit:
+            return
+        if cost >= self._pace(name, limit, now)[1]:
+            self.biggest[name] = (cost, now + self.window_ms)
+        interval, _ = self._pace(name, limit, now)
+        self.arrivals[name] = max(self.arrivals.get(name, 0), now) + cost * interval
 
     def settle(self, name: str, limit: int | None, more: float, since: float, now: float) -> None:
         """Correct a charge: debts always, refunds only inside the window that they were charged in."""
         if limit and (more > 0 or now - since < self.window_ms):
-            self.arrivals[name] = self.arrivals.get(name, now) + more * self._interval(limit)
+            interval, _ = self._pace(name, limit, now)
+            self.arrivals[name] = self.arrivals.get(name, now) + more * interval
 
     def forget(self, now: float) -> None:
         """Drop what says no more than a limit that was never used."""
-        self.arrivals = {name: at for name, at in self.arrivals.items() if at > now}
+        self.arrivals = {name: at for name, at in self.arrivals.items() if at > now - self.window_ms}
+        self.biggest = {name: known for name, known in self.biggest.items() if known[1] > now}
 
-    def _interval(self, limit: int) -> float:
-        return (self.window_ms + self.burst_ms) / limit
+    def _pace(self, name: str, limit: int, now: float) -> tuple[float, float]:
+        most = self.burst_ms / (self.window_ms + self.burst_ms) * limit
+        cost, until = self.biggest.get(name, (0, 0))
+        big = min(cost, BIGGEST * limit) if until > now else 0
+        if big > most:
+            return self.window_ms / (limit - big), big
+        return (self.window_ms + self.burst_ms) / limit, most
 
 
 @dataclass(slots=True)

@@ -36,8 +36,10 @@ class Rules:
     window_s: float = 60.0
     burst_s: float = 1.0
     """What may come at once after a pause; of the limit, window / (window + burst) is used."""
-    jitter_s: float = 0.1
-    """How much later one call may arrive than another after their permits: no window is exceeded for it."""
+    jitter_s: float = 0.5
+    """How much later one call may arrive than another after their permits: no window is exceeded for it.
+
+    A new connection takes some tenths of a second that one in use does not."""
     lease_s: float = 12.0
     beat_s: float = BEAT_S
     grace_s: float = 4.5

@@ -78,7 +78,7 @@ if (number(call('HGET', STATE, 'version')) or 0) ~= version then
   call('HSET', STATE, 'version', version)
   for _, flow in ipairs(call('ZRANGE', BLOCKED, 0, -1)) do unblock(string.match(flow, '|(.*)$')) end
 end
-call('ZREMRANGEBYSCORE', RATES, '-inf', now)
+call('ZREMRANGEBYSCORE', RATES, '-inf', now - WINDOW)
 -- What a tenant was served that begins behind it anyway; of a lane that nobody uses, everything.
 local function oldest_of_use(lane)
   if call('ZCARD', FLOWS[lane]) == 0 and not call('HGET', STATE, 'n|' .. lane) then return math.huge end
