@@ -23,6 +23,9 @@ from harness.rabbitmq import an_installation
 
 COOKIE = "one-cookie-for-all"
 CTL_DEADLINE_S = 90.0
+REJOIN_DEADLINE_S = 90.0
+PAUSES = "cluster_partition_handling = pause_minority\n"
+"""What a cluster of three is told in production: whoever is alone serves nobody."""
 EPMD_GRACE_S = 0.2
 
 
@@ -83,23 +86,24 @@ class Cluster(Broker):
         return next(node for node in self.nodes if node.name == name.strip("'"))
 
     async def part(self, one: ClusterNode) -> None:
-        """Cut one node off from all others: they no longer know its cookie, nor it theirs."""
-        await self._cookies_of(one, "another_one")
+        """Cut one node off from all others: none knows the other side's cookie any more."""
+        await self._cookies_at(one, "forgotten", of_it="another_one")
         for other in [node for node in self.nodes if node is not one]:
             await one.evaluate(f"erlang:disconnect_node('{other.name}').")
 
     async def rejoin(self, one: ClusterNode) -> None:
-        """Let a node that was cut off back in, as an operator does: it gives up what it thinks, and asks."""
-        await self._cookies_of(one, COOKIE)
+        """Let a node that was cut off back in; returns when it serves again."""
+        await self._cookies_at(one, COOKIE, of_it=COOKIE)
         for other in [node for node in self.nodes if node is not one]:
             await one.evaluate(f"net_kernel:connect_node('{other.name}').")
-        await one.ctl("stop_app")
-        await one.ctl("start_app")
+        async with asyncio.timeout(REJOIN_DEADLINE_S):
+            while await one.evaluate("rabbit:is_running().") != "true":  # noqa: ASYNC110 - can only be asked
+                await asyncio.sleep(1)
 
-    async def _cookies_of(self, one: ClusterNode, cookie: str) -> None:
+    async def _cookies_at(self, one: ClusterNode, cookie: str, *, of_it: str) -> None:
         for other in [node for node in self.nodes if node is not one]:
             await one.evaluate(f"erlang:set_cookie('{other.name}', '{cookie}').")
-            await other.evaluate(f"erlang:set_cookie('{one.name}', '{cookie}').")
+            await other.evaluate(f"erlang:set_cookie('{one.name}', '{of_it}').")
 
 
 @asynccontextmanager
@@ -117,11 +121,13 @@ async def a_cluster(size: int, environ: Mapping[str, str]) -> AsyncGenerator[Clu
             ports = Ports(own.amqp, own.distribution, mapper, own.control)
             place = folder / f"node-{number + 1}"
             node_settings.write_files(place, COOKIE, None)
-            told = node_settings.environment(
+            with (place / "rabbitmq.conf").open("a") as told:
+                told.write(PAUSES)
+            variables = node_settings.environment(
                 installation, home, place, ports, environ.get("PATH", "/usr/bin:/bin")
             )
-            told["RABBITMQ_NODENAME"] = f"fleet{number + 1}@localhost"
-            nodes.append(ClusterNode(installation, place, told, ports))
+            variables["RABBITMQ_NODENAME"] = f"fleet{number + 1}@localhost"
+            nodes.append(ClusterNode(installation, place, variables, ports))
         epmd = await _port_mapper(installation, folder, mapper)
         ends.push_async_callback(epmd.kill)
         for node in nodes:

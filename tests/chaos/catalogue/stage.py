@@ -135,6 +135,12 @@ class Stage:
             f"one charged call for each of {report.ended} ends, not {report.residue.charged}",
         )
 
+    async def paid_for_results(self) -> None:
+        """Complain unless the upstream charged exactly one call for each result: other ends are free."""
+        report = await self.report()
+        charged = report.residue.charged
+        self.must(charged == report.results, f"{charged} charged calls for {report.results} results")
+
     def now(self) -> float:
         """Unix time in seconds, as in the logs."""
         return time.time()  # noqa: TID251 - logs of several are put together

@@ -23,26 +23,33 @@ def _arrivals(stage: Stage, since: float) -> Counter[int]:
 
 @entry(
     37,
-    "the account takes 4 calls at once where the fleet begins with 60, and for 8 s none at all",
-    "the fleet learns it: fewer refused calls than requests, and each request has its result",
-    settings={"FLEET_LIMIT_START": "60"},
+    "the account takes 4 calls at once where the fleet begins with 60; later it takes none for 8 s",
+    "the limit is learned: few calls are refused; refused without end, a request fails after three calls",
+    settings={"FLEET_LIMIT_START": "60", "FLEET_RETRY_BASE_S": "0.5"},
     within_s=120,
 )
 async def throttled(stage: Stage) -> None:
     simulator = stage.scene.simulator
     simulator.configure(limits={"deepseek-flash": 4, "deepseek-v4-pro": 4})
-    async with stage.load(8):
-        await asyncio.sleep(4)
+    async with stage.load():
+        pass
+    simulator.configure(limits={"deepseek-flash": 40, "deepseek-v4-pro": 40})
+    await stage.caller.until_answered(120)
+    asked, refused = stage.caller.ends, stage.calls("refused")
+    stage.note("refused by the limit", f"{refused} for {asked} requests")
+    stage.must(0 < refused < asked, f"few calls are refused, not {refused} for {asked} requests")
+    results = len(stage.seen("result"))
+    stage.must(results == asked, f"a result for each within the limit, not {results} of {asked}")
+    async with stage.load(10):
+        await asyncio.sleep(1)
         simulator.inject(Fault(Kind.STATUS, status=429, for_seconds=8))
         await asyncio.sleep(8)
-        simulator.configure(limits={"deepseek-flash": 2500, "deepseek-v4-pro": 500})
         stage.mended()
     report = await stage.report()
-    refused = stage.calls("refused")
-    stage.note("refused calls", refused)
-    stage.must(0 < refused < report.requests, f"{refused} refused calls for {report.requests} requests")
-    stage.must(report.results == report.requests, f"a result for each, not {dict(report.failures)}")
-    await stage.paid_once()
+    attempts = [event.fields["attempts"] for event in stage.seen("failure")]
+    stage.must(set(report.failures) <= {"rate_limited"}, f"none fails otherwise: {dict(report.failures)}")
+    stage.must(max(attempts, default=0) <= 3, f"at most three calls for each, not {max(attempts, default=0)}")
+    await stage.paid_for_results()
 
 
 @entry(
