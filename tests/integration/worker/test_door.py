@@ -6,8 +6,9 @@ import pytest
 
 from fleet_chassis.broker import HEARTBEAT_S
 from fleet_worker.delivery import Delivery
-from fleet_worker.door.consumer import AWAY, Door
+from fleet_worker.door.consumer import Door
 from fleet_worker.door.queues import Consumer
+from fleet_worker.door.subscribing import AWAY
 from fleet_worker.outcome import Outcome
 from harness.broker import SharedBroker
 from harness.house import a_house

@@ -11,7 +11,7 @@ from fleet_worker.showing import every_metric
 PRINTED = Path(__file__).parents[3] / "deploy/METRICS.md"
 BOUNDED = {
     "lane", "outcome", "code", "found", "reason", "rung", "model", "connection", "answer", "ended", "granted",
-    "change", "tenant", "kind", "version", "worker",
+    "change", "why", "tenant", "kind", "version", "worker",
 }  # fmt: skip
 
 

@@ -1,7 +1,8 @@
-"""A service's small HTTP face: alive, ready, metrics."""
+"""A service's small HTTP face: started, alive, ready, metrics."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -9,7 +10,23 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from fleet_chassis.settings import SettingsError
 
-WhyNotReady = Callable[[], str | None]
+WhyNot = Callable[[], str | None]
+"""The reason in one sentence, or None where nothing is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is asked of a service.
+
+    Attributes:
+        why_not_ready: why it takes no work now.
+        why_dead: why only a restart can help.
+        why_not_started: why it has not begun yet.
+    """
+
+    why_not_ready: WhyNot
+    why_dead: WhyNot = lambda: None
+    why_not_started: WhyNot = lambda: None
 
 
 @asynccontextmanager
@@ -17,34 +34,32 @@ async def serve_health(
     host: str,
     port: int,
     registry: CollectorRegistry,
-    why_not_ready: WhyNotReady,
+    health: Health,
 ) -> AsyncGenerator[str]:
-    """Answer `/livez`, `/readyz` (503 with the reason while not ready) and `/metrics`; yields the base URL.
+    """Answer `/startupz`, `/livez` and `/readyz` (503 with the reason), and `/metrics`; yields the base URL.
 
     Args:
         host: the address to listen on.
         port: the port; 0 takes a free one.
         registry: the metrics to show.
-        why_not_ready: the reason in one sentence, or None while the service is ready.
+        health: how the service is, looked up whenever somebody asks.
 
     Raises:
         SettingsError: nothing can listen there, as where another service already does.
     """
 
-    async def livez(_request: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
-
-    async def readyz(_request: web.Request) -> web.Response:
-        reason = why_not_ready()
-        return (
-            web.Response(text="ready\n") if reason is None else web.Response(status=503, text=f"{reason}\n")
-        )
-
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
-    app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    app.add_routes(
+        [
+            web.get("/startupz", _probe("started", health.why_not_started)),
+            web.get("/livez", _probe("alive", health.why_dead)),
+            web.get("/readyz", _probe("ready", health.why_not_ready)),
+            web.get("/metrics", metrics),
+        ]
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -53,6 +68,16 @@ async def serve_health(
         yield f"http://{bound_host}:{bound_port}"
     finally:
         await runner.cleanup()
+
+
+def _probe(fine: str, why_not: WhyNot) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def probe(_request: web.Request) -> web.Response:
+        reason = why_not()
+        return (
+            web.Response(text=f"{fine}\n") if reason is None else web.Response(status=503, text=f"{reason}\n")
+        )
+
+    return probe
 
 
 async def _listen(site: web.TCPSite, host: str, port: int) -> None:

@@ -29,6 +29,7 @@ from fleet_worker.door.queues import Consumer, request_consumers
 from fleet_worker.door.raw_dead_letters import RawDeadLetters
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.door.tenant_queues import TenantQueues
+from fleet_worker.door.watchdog import Watchdog
 from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
 from fleet_worker.limiter import BEAT_S, Rules, open_limiter
@@ -182,14 +183,19 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         Consumer(DEAD_RAW, RAW_DEAD_LETTERS_AT_ONCE, raw.take),
     ]
     door = Door(amqp_url, consumers, settings.worker_name, observer)
+    watchdog = Watchdog(door, lambda: reach_broker(amqp_url, CONNECT_TIMEOUT_S), observer, clock)
     readiness = Readiness(door, publishers, lambda: sharing.store_is_away)
     health_url = await parts.enter_async_context(
-        serve_health(settings.health_host, settings.health_port, registry, readiness.why_not)
+        serve_health(
+            settings.health_host, settings.health_port, registry, readiness.health(watchdog.why_dead)
+        )
     )
     await parts.enter_async_context(showing(registry, readiness, supervisor, settings, clock))
     parts.push_async_callback(door.close)
     async with asyncio.timeout(CONNECT_TIMEOUT_S):
         await door.open()
+    readiness.started()
+    await parts.enter_async_context(owned(watchdog.run(), get_log("door")))
     await parts.enter_async_context(owned(tenant_queues.run(door, intake.take), get_log("door")))
     await parts.enter_async_context(owned(watch_balance(settings, limiter, clock), get_log("balance")))
     standing = stand_still(door, upstream.standstill, clock, random.Random())

@@ -92,6 +92,12 @@ class RequestMetrics:
             ["connection"],
             registry=registry,
         )
+        self.revived = Counter(
+            "fleet_consumers_revived",
+            "Consumers that looked alive, brought nothing and were begun anew",
+            ["why"],
+            registry=registry,
+        )
         self.in_flight = Gauge("fleet_requests_in_flight", "Requests in work", registry=registry)
         self.draining = Gauge("fleet_draining", "1 from the beginning of a drain", registry=registry)
 

@@ -37,6 +37,11 @@ class Observer:
         self._metrics.reconnects.labels(PUBLISHING).inc()
         self._log.info("publishing connection back")
 
+    def consumer_revived(self, queue: str, why: str) -> None:
+        """A consumer looked alive and brought nothing, and was begun anew."""
+        self._metrics.revived.labels(why).inc()
+        self._log.error("a consumer brought nothing and is begun anew", queue=queue, why=why)
+
     def settled(self, outcome: Outcome) -> None:
         """A delivery was acknowledged or given back."""
         self._metrics.settled.labels(outcome.value).inc()

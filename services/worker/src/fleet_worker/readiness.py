@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from fleet_chassis.health import Health, WhyNot
 from fleet_worker.door.consumer import Door
 from fleet_worker.replies.publisher import Publishers
 
@@ -14,10 +15,23 @@ class Readiness:
         self._publishers = publishers
         self._store_away = store_away
         self._draining = False
+        self._started = False
+
+    def started(self) -> None:
+        """The worker has begun to consume; there is no way back."""
+        self._started = True
+
+    def why_not_started(self) -> str | None:
+        """Why it has not begun yet, in one sentence, or None once it has."""
+        return None if self._started else "The worker is starting: it does not consume yet."
 
     def draining(self) -> None:
         """A drain has begun; there is no way back."""
         self._draining = True
+
+    def health(self, why_dead: WhyNot) -> Health:
+        """What its health port is asked for."""
+        return Health(self.why_not, why_dead, self.why_not_started)
 
     def why_not(self) -> str | None:
         """The reason in one sentence, or None while ready."""

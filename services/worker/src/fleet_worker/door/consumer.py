@@ -3,24 +3,20 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
-from aio_pika.exceptions import AMQPError
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 from faststream.rabbit.subscriber import RabbitSubscriber
 
+from fleet_worker.door import subscribing
 from fleet_worker.door.queues import Consumer
 from fleet_worker.door.receiving import delivery_of
 from fleet_worker.outcome import Outcome
 
 RECONNECT_INTERVAL_S = 1.0
-CANCEL_TIMEOUT_S = 5.0
 DRAIN = "drain"
 """The reason to take nothing more that never goes away."""
-AWAY = (AMQPError, OSError, RuntimeError, TimeoutError)
-"""What using the broker raises while it, or a queue, is away."""
 
 
 class ConnectionObserver(Protocol):
@@ -66,6 +62,7 @@ class Door:
         """Why nothing is taken, and whether that stops only what calls the upstream."""
         self._turning = asyncio.Lock()
         self._in_hand: Counter[str] = Counter()
+        self._taken: Counter[str] = Counter()
         self._put_down = asyncio.Event()
         self._subscribers = {consumer: self._subscribe(consumer) for consumer in consumers}
 
@@ -76,7 +73,7 @@ class Door:
         A queue whose requests would only be put aside again needs none.
         """
         return all(
-            _consumes(subscriber) or (one.calls_upstream and any(self._paused.values()))
+            subscribing.consumes(subscriber) or (one.calls_upstream and any(self._paused.values()))
             for one, subscriber in self._subscribers.items()
         )
 
@@ -97,7 +94,7 @@ class Door:
         self._paused[reason] = upstream_only
         ending = [it for one, it in self._subscribers.items() if not self._may_consume(one)]
         async with self._turning:
-            await asyncio.gather(*(_cancel(subscriber) for subscriber in ending))
+            await asyncio.gather(*map(subscribing.cancel, ending))
 
     async def resume(self, reason: str) -> None:
         """Take requests again, unless there is another reason not to.
@@ -109,7 +106,7 @@ class Door:
         async with self._turning:
             starting = [it for one, it in self._subscribers.items() if self._may_consume(one)]
             # All of them come to their end before one is tried again: none may consume a queue twice.
-            ends = await asyncio.gather(*map(_consume, starting), return_exceptions=True)
+            ends = await asyncio.gather(*map(subscribing.consume, starting), return_exceptions=True)
         for end in ends:
             if isinstance(end, BaseException):
                 raise end
@@ -120,13 +117,13 @@ class Door:
         Raises:
             AMQPError, OSError, RuntimeError: the broker is away, or has no such queue.
         """
-        await self._look_for(consumer.queue)
+        await self.ready_in(consumer.queue)
         subscriber = self._subscribe(consumer)
         await subscriber.start()
         self._subscribers[consumer] = subscriber
         if not self._may_consume(consumer):
             async with self._turning:
-                await _cancel(subscriber)
+                await subscribing.cancel(subscriber)
 
     async def remove(self, consumer: Consumer) -> None:
         """Consume a queue no more, once nothing of it is in hand: a queue without consumers is all free."""
@@ -136,18 +133,42 @@ class Door:
         subscriber = self._subscribers.pop(consumer, None)
         if subscriber is not None:
             async with self._turning:
-                await _cancel(subscriber)
+                await subscribing.cancel(subscriber)
+
+    def consumers(self) -> list[Consumer]:
+        """Those that should consume now."""
+        return [one for one in self._subscribers if self._may_consume(one)]
+
+    def taken(self, one: Consumer) -> int:
+        """How many deliveries came so far."""
+        return self._taken[one.queue]
+
+    def has_room(self, one: Consumer) -> bool:
+        """Whether the broker may hand over another one."""
+        return self._in_hand[one.queue] < one.prefetch
+
+    async def is_known(self, one: Consumer) -> bool:
+        """Whether the channel knows its consumer too; raises while there is no channel."""
+        return await subscribing.is_known_below(self._subscribers[one])
+
+    async def begin_anew(self, one: Consumer) -> None:
+        """Leave its consumer and begin another; raises while the broker is away."""
+        async with self._turning:
+            if self._may_consume(one):
+                await subscribing.begin_anew(self._subscribers[one])
+
+    async def ready_in(self, queue: str) -> int:
+        """How many messages wait in a queue; raises while the broker, or the queue, is away."""
+        # On a channel of its own, which a queue that is not there closes: the framework keeps what could not
+        # be started, with its channel, for as long as the worker lives.
+        connection = await self._broker.connect()
+        async with connection.channel() as channel:
+            return (await channel.get_queue(queue)).declaration_result.message_count or 0
 
     async def close(self) -> None:
         """Close the connection; the broker returns every delivery that was not acknowledged."""
         self._stands = False
         await self._broker.stop()
-
-    async def _look_for(self, queue: str) -> None:
-        # The framework keeps what could not be started, with its channel, for as long as the worker lives.
-        connection = await self._broker.connect()
-        async with connection.channel() as channel:
-            await channel.get_queue(queue)
 
     def _may_consume(self, one: Consumer) -> bool:
         return not any(
@@ -177,6 +198,7 @@ class Door:
 
         async def take(message: RabbitMessage) -> None:
             self._in_hand[consumer.queue] += 1
+            self._taken[consumer.queue] += 1
             try:
                 outcome = await consumer.take(delivery_of(message.raw_message, consumer.queue))
                 await _settle(message, outcome)
@@ -200,36 +222,3 @@ async def _settle(message: RabbitMessage, outcome: Outcome) -> None:
             await message.ack()
         case Outcome.HAND_BACK | Outcome.BURY:
             await message.nack(requeue=True)
-
-
-async def _cancel(subscriber: RabbitSubscriber) -> None:
-    """Cancel one consumer now.
-
-    The framework's own stop first waits for running handlers, and hides what arrives meanwhile.
-    """
-    queue, tag = _consumer_of(subscriber)
-    if queue is None or tag is None:
-        return
-    private: Any = subscriber
-    private._consumer_tag = None  # noqa: SLF001 - as in _consumer_of
-    with suppress(*AWAY):
-        # Where the channel is gone, this keeps the client library from consuming again once it is back.
-        await queue.cancel(tag, timeout=CANCEL_TIMEOUT_S)
-
-
-async def _consume(subscriber: RabbitSubscriber) -> None:
-    queue, tag = _consumer_of(subscriber)
-    if queue is not None and tag is None:
-        private: Any = subscriber
-        private._consumer_tag = await queue.consume(subscriber.consume, timeout=CANCEL_TIMEOUT_S)  # noqa: SLF001
-
-
-def _consumes(subscriber: RabbitSubscriber) -> bool:
-    queue, tag = _consumer_of(subscriber)
-    return queue is not None and tag is not None and not queue.channel.is_closed
-
-
-def _consumer_of(subscriber: RabbitSubscriber) -> tuple[Any, str | None]:
-    """The framework has no public way to its consumer; these two private names are used here alone."""
-    private: Any = subscriber
-    return private._queue_obj, private._consumer_tag  # noqa: SLF001

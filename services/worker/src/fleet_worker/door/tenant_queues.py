@@ -8,8 +8,8 @@ from typing import Protocol
 from fleet_chassis.logging import Log
 from fleet_contracts.grammar import Lane
 from fleet_contracts.topology import tenant_queue
-from fleet_worker.door.consumer import AWAY
 from fleet_worker.door.queues import Consumer, Take
+from fleet_worker.door.subscribing import AWAY
 
 AGAIN_S = 5.0
 _SHARE = 20
