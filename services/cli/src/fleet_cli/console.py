@@ -10,6 +10,12 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def clear() -> None:
+    """Empty the terminal, where stdout is one."""
+    if sys.stdout.isatty():
+        sys.stdout.write("\x1b[H\x1b[2J")
+
+
 def complain(sentence: str) -> None:
     """One line on stderr, if there is anything to say."""
     if line := " ".join(sentence.split()):

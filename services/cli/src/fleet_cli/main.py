@@ -18,6 +18,7 @@ from fleet_cli.commands.root import root
 from fleet_cli.commands.settings import settings
 from fleet_cli.commands.show import show
 from fleet_cli.commands.simulator import simulator
+from fleet_cli.commands.status import status
 from fleet_cli.commands.tail import tail
 from fleet_cli.commands.tenant import tenant
 from fleet_cli.commands.topology import topology
@@ -39,6 +40,7 @@ app.command()(demo)
 app.command()(ask)
 app.command()(tail)
 app.command()(show)
+app.command()(status)
 app.command()(doctor)
 app.command()(worker)
 app.command()(settings)

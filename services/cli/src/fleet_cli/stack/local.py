@@ -64,8 +64,8 @@ class LocalStack:
         name, watch = f"worker-{len(self.workers) + 1}", Stopwatch()
         child, url = await start_worker(name, {**self.environ, "FLEET_WORKER_NAME": name}, self.logs)
         self.workers.append(child)
-        if not self.addresses.metrics_url:
-            self.addresses = replace(self.addresses, metrics_url=f"{url}/metrics")
+        pages = [page for page in (self.addresses.metrics_url, f"{url}/metrics") if page]
+        self.addresses = replace(self.addresses, metrics_url=",".join(pages))
         self.report(f"{name}: ready in {watch}, metrics at {url}/metrics")
         return child
 

@@ -15,7 +15,7 @@ from fleet_cli.wrong_input import WrongInputError
 FOLDER = Path(".fleet")
 FILE = "stack.env"
 OWNER_ONLY = 0o600
-TOGETHER = (("AMQP_URL",), ("DEEPSEEK_BASE_URL", "DEEPSEEK_API_KEY"), ("REDIS_URL",))
+TOGETHER = (("AMQP_URL",), ("DEEPSEEK_BASE_URL", "DEEPSEEK_API_KEY"), ("REDIS_URL",), ("METRICS_URL",))
 
 
 @dataclass(frozen=True)

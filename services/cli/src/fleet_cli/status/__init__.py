@@ -1,0 +1,1 @@
+"""How the whole fleet stands now: lanes, workers, rates, limits."""
