@@ -85,3 +85,12 @@ async def test_closing_tells_those_who_wait_that_the_store_is_gone():
     await batches.aclose()
     with pytest.raises(StoreUnavailableError):
         await waiting
+
+
+async def test_who_asks_after_the_end_is_told_and_nothing_is_sent():
+    server = Server()
+    batches = Batches(server.send)
+    await batches.aclose()
+    with pytest.raises(StoreUnavailableError, match="closed"):
+        await batches.ask(("GET", 1))
+    assert server.batches == []

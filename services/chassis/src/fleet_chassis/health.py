@@ -1,6 +1,6 @@
-"""A service's small HTTP face: started, alive, ready, metrics."""
+"""A service's small HTTP face: started, alive, ready, metrics, and pages of figures."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from fleet_chassis.settings import SettingsError
 
+Page = Callable[[], Awaitable[Mapping[str, int] | None]]
+"""Looks figures up, for a program that asks for them as JSON; None where they can't be had now."""
 WhyNot = Callable[[], str | None]
 """The reason in one sentence, or None where nothing is wrong."""
 
@@ -35,6 +37,7 @@ async def serve_health(
     port: int,
     registry: CollectorRegistry,
     health: Health,
+    pages: Mapping[str, Page] | None = None,
 ) -> AsyncGenerator[str]:
     """Answer `/startupz`, `/livez` and `/readyz` (503 with the reason), and `/metrics`; yields the base URL.
 
@@ -43,6 +46,7 @@ async def serve_health(
         port: the port; 0 takes a free one.
         registry: the metrics to show.
         health: how the service is, looked up whenever somebody asks.
+        pages: figures by their path, as `/scale`; 503 while they can't be had.
 
     Raises:
         SettingsError: nothing can listen there, as where another service already does.
@@ -58,6 +62,7 @@ async def serve_health(
             web.get("/livez", _probe("alive", health.why_dead)),
             web.get("/readyz", _probe("ready", health.why_not_ready)),
             web.get("/metrics", metrics),
+            *(web.get(path, _figures(page)) for path, page in (pages or {}).items()),
         ]
     )
     runner = web.AppRunner(app, access_log=None)
@@ -78,6 +83,14 @@ def _probe(fine: str, why_not: WhyNot) -> Callable[[web.Request], Awaitable[web.
         )
 
     return probe
+
+
+def _figures(page: Page) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def figures(_request: web.Request) -> web.Response:
+        found = await page()
+        return web.Response(status=503, text="not known now\n") if found is None else web.json_response(found)
+
+    return figures
 
 
 async def _listen(site: web.TCPSite, host: str, port: int) -> None:

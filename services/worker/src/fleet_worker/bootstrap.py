@@ -32,7 +32,7 @@ from fleet_worker.door.tenant_queues import TenantQueues
 from fleet_worker.door.watchdog import Watchdog
 from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
-from fleet_worker.limiter import BEAT_S, Rules, open_limiter
+from fleet_worker.limiter import BEAT_S, Rules, ScaleSignal, open_limiter
 from fleet_worker.observing import Observer
 from fleet_worker.parking import ParkingLot
 from fleet_worker.ports import Ledger, Limiter, Replies
@@ -128,9 +128,10 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     prices = prices_of(settings)
     shared = None if sharing.store is None else (sharing.store, settings.namespace)
     tenant_queues = TenantQueues(settings.concurrency, get_log("door"))
+    rules = _rules(settings)
     limiter = await parts.enter_async_context(
         open_limiter(
-            _rules(settings),
+            rules,
             prices,
             clock,
             registry,
@@ -187,7 +188,11 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     readiness = Readiness(door, publishers, lambda: sharing.store_is_away)
     health_url = await parts.enter_async_context(
         serve_health(
-            settings.health_host, settings.health_port, registry, readiness.health(watchdog.why_dead)
+            settings.health_host,
+            settings.health_port,
+            registry,
+            readiness.health(watchdog.why_dead),
+            {"/scale": ScaleSignal(rules, clock, shared).read},
         )
     )
     await parts.enter_async_context(showing(registry, readiness, supervisor, settings, clock))

@@ -25,13 +25,17 @@ class Batches:
         self._send = send
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     async def ask(self, command: Command) -> Any:
         """The answer to one command.
 
         Raises:
-            StoreUnavailableError: no answer, or too many commands wait already.
+            StoreUnavailableError: no answer, too many commands wait already, or it is closed.
         """
+        if self._is_closed:
+            # Sending would connect anew, and nobody would close that connection.
+            raise _closed()
         if len(self._waiting) >= MAX_WAITING:
             raise StoreUnavailableError(f"{MAX_WAITING} commands wait for the store already; it is too slow")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -41,13 +45,12 @@ class Batches:
         return await answer
 
     async def aclose(self) -> None:
-        """Stop; whoever still waits is told that the store is gone."""
+        """Stop; whoever still waits, or asks later, is told that the store is gone."""
+        self._is_closed = True
         if self._sender is not None:
             self._sender.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
-        _fail(
-            [answer for _, answer in self._waiting], StoreUnavailableError("the store's connection is closed")
-        )
+        _fail([answer for _, answer in self._waiting], _closed())
         self._waiting.clear()
 
     async def _send_all(self) -> None:

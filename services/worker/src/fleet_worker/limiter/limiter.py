@@ -21,13 +21,12 @@ from fleet_worker.limiter.hints import lesson_of
 from fleet_worker.limiter.losing import ending_with
 from fleet_worker.limiter.observing import LimiterObserver
 from fleet_worker.limiter.possessions import Wish
-from fleet_worker.limiter.rules import Rules
+from fleet_worker.limiter.rules import IDLE_MODEL, Rules
 from fleet_worker.limiter.terms import Ask, Book, Ended, Granted, Place, Refused, Settlement, Waits
 from fleet_worker.postponed import PostponedError
 from fleet_worker.prices import NANO
 from fleet_worker.request import Request
 
-IDLE_MODEL = "deepseek-flash"
 OVERDUE_S = 60.0
 """After the longest call should have ended, before its permit is taken for forgotten."""
 Tell = Callable[[int, float | None], None]

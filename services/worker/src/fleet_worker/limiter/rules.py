@@ -18,6 +18,8 @@ class PoolLimits:
 PUBLISHED_CONCURRENCY = {"deepseek-v4-pro": 500}
 """Calls at once for each account. Source: https://api-docs.deepseek.com/quick_start/rate_limit"""
 PUBLISHED_DEFAULT = 2500
+IDLE_MODEL = "deepseek-flash"
+"""In whose pool a worker that has nothing shows that it lives."""
 START = 200
 BEAT_S = 2.0
 

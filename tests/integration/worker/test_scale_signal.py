@@ -1,0 +1,50 @@
+"""What an autoscaler asks a worker: how many calls the limiter lets run."""
+
+import httpx
+import orjson
+import pytest
+
+from fleet_cli.stack.store.store import Store
+from fleet_simulator.config import SimulatorConfig, Timing
+from harness.house import House, a_house
+from harness.limiters import until_so
+from harness.requests import BODY
+from harness.waiting import until
+
+pytestmark = pytest.mark.sockets
+
+SLOW = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=25))
+
+
+async def scale_of(house: House) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=house.worker.health_url) as client:
+        return await client.get("/scale")
+
+
+async def test_before_any_call_the_limit_is_the_configured_one(fleet_vhost: str, store_url: str):
+    async with a_house(fleet_vhost, redis_url=store_url, limit_concurrency=7) as house:
+        assert (await scale_of(house)).json() == {"limit": 7, "in_flight": 0}
+
+
+async def test_the_limit_of_every_model_that_is_called_counts(fleet_vhost: str, store_url: str):
+    async with a_house(fleet_vhost, SLOW, redis_url=store_url, limit_concurrency=7) as house:
+        for model in ("deepseek-flash", "deepseek-v4-pro"):
+            await house.caller.ask(orjson.dumps({**BODY, "model": model, "stream": True}))
+        await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2)
+
+        async def is_told() -> bool:
+            return (await scale_of(house)).json() == {"limit": 14, "in_flight": 2}
+
+        await until_so(is_told)
+
+
+async def test_a_worker_alone_tells_its_own_limit(fleet_vhost: str):
+    async with a_house(fleet_vhost, limit_concurrency=3) as house:
+        assert (await scale_of(house)).json()["limit"] == 3
+
+
+async def test_while_the_store_is_away_no_figure_is_made_up(fleet_vhost: str, own_store: Store):
+    async with a_house(fleet_vhost, redis_url=own_store.url) as house:
+        await own_store.kill()
+        assert (await scale_of(house)).status_code == 503
+        await own_store.restart()
