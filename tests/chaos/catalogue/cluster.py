@@ -7,8 +7,8 @@ callers ask again for what they have not heard, which must cost nothing.
 import asyncio
 from collections.abc import Sequence
 
-from chaos.catalogue.broker import vhost_of
 from chaos.catalogue.entry import entry
+from chaos.catalogue.looking import every_worker_consumes, vhost_of
 from chaos.catalogue.stage import Stage
 from fleet_cli.stack.ports import LOOPBACK
 from fleet_contracts.topology import REQUESTS
@@ -93,11 +93,7 @@ async def rolling_restart(stage: Stage) -> None:
         stage.mended()
     await stage.ask_again()
     await stage.paid_once()
-    counts = await cluster.ctl(
-        "list_queues", "--vhost", vhost_of(stage.scene.url), "name", "consumers", "--formatter", "csv"
-    )
-    line = next(line for line in counts.splitlines() if line.split(",")[0].strip('"') == REQUESTS)
-    stage.must(int(line.split(",")[1]) == stage.entry.workers, f"three consumers of {REQUESTS}, not {line}")
+    await every_worker_consumes(stage)
 
 
 @entry(

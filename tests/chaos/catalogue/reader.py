@@ -3,8 +3,8 @@
 import asyncio
 
 from chaos.asks import ask
-from chaos.catalogue.broker import vhost_of
 from chaos.catalogue.entry import entry
+from chaos.catalogue.looking import vhost_of
 from chaos.catalogue.stage import Stage
 from fleet_contracts.topology import REPLY_PREFIX
 from fleet_simulator.faults import Fault, Kind

@@ -122,7 +122,8 @@ async def worker_told_to_end(stage: Stage) -> None:
     hasty = await crew.start(FLEET_DRAIN_S="2")
     await _hurry(stage, hasty.child.name)
     reasons = set((await stage.report()).restarted)
-    stage.must(reasons <= {"drained"}, f"what was broken off says `drained`, not {sorted(reasons)}")
+    stage.must(reasons <= {"worker_lost"}, f"what was broken off goes on elsewhere: {sorted(reasons)}")
+    stage.must(not (await stage.report()).failures, "nobody fails for a drain")
 
 
 async def _hurry(stage: Stage, name: str) -> None:
@@ -131,7 +132,8 @@ async def _hurry(stage: Stage, name: str) -> None:
     async with stage.load(8):
         await asyncio.sleep(5)
         began = stage.now()
-        await crew.lose(hasty, grace_s=20)
+        status = await crew.lose(hasty, grace_s=20)
+        stage.must(status == 0, f"it ends with status 0, not {status}")
         stage.note("ended after", f"{stage.now() - began:.1f} s")
         stage.must(stage.now() - began < 12, "a worker with 2 s to drain ends soon")
         stage.mended()

@@ -7,11 +7,14 @@ import socket
 import sys
 
 from fleet_chassis.crashes import log_crashes
+from fleet_chassis.descriptors import take_descriptors
 from fleet_chassis.logging import configure_logging, get_log
 from fleet_chassis.service import run_service
 from fleet_worker.bootstrap import start_worker
 from fleet_worker.settings import WorkerSettings
 
+DESCRIPTORS_APART = 64
+"""What a worker has open beside its calls: broker, store, probes, libraries; with room."""
 GARBAGE_THRESHOLD = 10_000
 """Objects that may gather before the youngest are looked through; Python's own is 700."""
 
@@ -24,6 +27,7 @@ def run(settings: WorkerSettings) -> None:
     """
     configure_logging(settings.log_level, settings.log_format, content=settings.log_content)
     log_crashes(get_log("worker"))
+    _take_descriptors(settings.concurrency)
     named = settings.named(f"{socket.gethostname()}-{os.getpid()}")
 
     async def serve(stop: asyncio.Event) -> None:
@@ -37,6 +41,16 @@ def run(settings: WorkerSettings) -> None:
             log.info("drain ended")
 
     run_service(serve)
+
+
+def _take_descriptors(concurrency: int) -> None:
+    allowed = take_descriptors()
+    if allowed < concurrency + DESCRIPTORS_APART:
+        get_log("worker").warning(
+            "too few file descriptors for FLEET_CONCURRENCY: raise the limit (ulimit -n) or lower it",
+            allowed=allowed,
+            concurrency=concurrency,
+        )
 
 
 def _spare_the_collector() -> None:
