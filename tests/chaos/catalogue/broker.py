@@ -220,6 +220,7 @@ async def expired_in_queue(stage: Stage) -> None:
     "none is lost: each fails as deadline_exceeded when the exchange is back",
     workers=0,
     may={"dead letters that no failure explains"},
+    within_s=240,  # RabbitMQ itself looks for it again after three minutes
 )
 async def dead_letter_target_missing(stage: Stage) -> None:
     async with await aio_pika.connect(stage.scene.url) as connection:
@@ -230,5 +231,6 @@ async def dead_letter_target_missing(stage: Stage) -> None:
     await stage.scene.crew.start()
     await apply(stage.scene.url)
     stage.mended()
+    await stage.caller.until_answered(240)
     report = await stage.report()
     stage.must(report.failures.get("deadline_exceeded") == 10, f"ten deadlines, not {dict(report.failures)}")
