@@ -116,10 +116,10 @@ async def request_queue_deleted(stage: Stage) -> None:
         await asyncio.sleep(3)
         await apply(scene.url)
         stage.mended()
-        again = stage.caller.ends
-        await asyncio.sleep(4)
-    await stage.until_ended(again + 8, within_s=60)
+        there = stage.now()
     report = await stage.report()
+    late = {event.request for event in stage.seen("confirmed") if event.at > there + 1}
+    stage.must(late <= set(stage.caller.heard), "what comes when it is there again is answered")
     taken = round(4 * stage.load_of.rate)
     stage.note("in the queue", lay)
     stage.must(len(report.lost) <= lay + taken, f"{len(report.lost)} lost with {lay} in the queue")
