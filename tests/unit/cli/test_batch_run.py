@@ -1,7 +1,9 @@
 """Runs of a batch against a fleet in memory: what is asked, what is written, and when it stops."""
 
+import asyncio
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from fleet_chassis.clock import SystemClock
 from fleet_cli.batch.choosing import choices
 from fleet_cli.batch.figures import Figures, Rate, duration, short
+from fleet_cli.batch.hours import CheaperHours
 from fleet_cli.batch.line import Choices
 from fleet_cli.batch.money import Purse, dollars, nano
 from fleet_cli.batch.progress import PlainLines
@@ -147,6 +150,43 @@ async def test_a_spent_budget_stops_the_batch_instead_of_failing_every_line(tmp_
     assert ended.stopped_by == "The budget of 1 USD is spent."
     assert ended.figures.failed <= 3
     assert ended.figures.left >= 25
+
+
+class Sleeper(SystemClock):
+    """A clock that waits no longer than it takes to say so."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at_ms = int(at.timestamp() * 1000)
+        self.slept_s = 0.0
+
+    def now_ms(self) -> int:
+        return self.at_ms
+
+    async def sleep(self, seconds: float) -> None:
+        self.at_ms += int(seconds * 1000)
+        self.slept_s += seconds
+        await asyncio.sleep(0)
+
+
+async def test_lines_are_held_back_until_the_cheaper_hours(tmp_path: Path) -> None:
+    house = House(tmp_path, "a?", "b?", off_peak=True)
+    clock = Sleeper(datetime(2026, 11, 26, 8, 30, tzinfo=UTC))
+    progress = PlainLines(clock.monotonic, house.said.append)
+    ended = await run_batch(house.wanted(), house.fake.another, progress, clock)
+    assert ended.is_complete
+    assert house.said == ["waits for the cheaper hours, until Thu 10:00 UTC"]
+    assert clock.slept_s >= 5400
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "minute", "waits_min"),
+    [(26, 0, 54, 0), (26, 0, 55, 185), (26, 3, 59, 1), (26, 4, 0, 0), (26, 9, 0, 60), (28, 2, 0, 0)],
+)
+def test_nothing_is_sent_in_the_dearer_hours_nor_shortly_before(
+    day: int, hour: int, minute: int, waits_min: int
+) -> None:
+    at = datetime(2026, 11, day, hour, minute, tzinfo=UTC)
+    assert CheaperHours().closed_for_s(int(at.timestamp() * 1000)) == waits_min * 60
 
 
 async def test_lines_may_be_added_and_nothing_else_may_change(tmp_path: Path) -> None:

@@ -20,6 +20,10 @@ class Shows(Protocol):
         """Show them, if it is time to."""
         ...
 
+    def note(self, what: str) -> None:
+        """Show something else that is worth a line."""
+        ...
+
     def __enter__(self) -> Self:
         """Begin."""
         ...
@@ -45,6 +49,10 @@ class Bar:
         self._progress.update(
             self._task, total=figures.lines, completed=figures.settled, figures=figures.line()
         )
+
+    def note(self, what: str) -> None:
+        """A line above the bar."""
+        self._progress.console.print(what)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -74,6 +82,10 @@ class PlainLines:
         if self._now_s() >= self._next_s:
             self._next_s = self._now_s() + EVERY_S
             self._say(figures.line())
+
+    def note(self, what: str) -> None:
+        """Say it now."""
+        self._say(what)
 
     def __enter__(self) -> Self:
         return self

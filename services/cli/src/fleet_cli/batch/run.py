@@ -5,10 +5,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
+from fleet_chassis.clock import Clock
 from fleet_cli.batch.book import Book
 from fleet_cli.batch.errors import BatchError
+from fleet_cli.batch.hours import CheaperHours, until
 from fleet_cli.batch.line import LineError, line_of
 from fleet_cli.batch.money import Purse, Spent, spent_on
 from fleet_cli.batch.output import answered, failed, unfit
@@ -20,7 +22,20 @@ from fleet_client import Answer, BatchOutcome, BudgetExceeded, FleetError, Inter
 from fleet_client.face import Face
 
 _BREATH = 1000
+_LOOK_S = 60.0
 NO_MONEY = "--max-cost is reached"
+
+
+class Tells(Protocol):
+    """Whoever shows how it goes on."""
+
+    def changed(self) -> None:
+        """A line has ended."""
+        ...
+
+    def note(self, what: str) -> None:
+        """Something else is worth a line."""
+        ...
 
 
 @dataclass(slots=True)
@@ -47,15 +62,18 @@ class Run:
         wish: what is wanted.
         book: the results and the journal.
         purse: what it may cost.
-        on_change: called after each line that has ended.
+        progress: is told of each line that has ended, and of waits.
+        clock: says when the cheaper hours are.
     """
 
-    def __init__(self, wish: Wish, book: Book, purse: Purse, on_change: Callable[[], None]) -> None:
+    def __init__(self, wish: Wish, book: Book, purse: Purse, progress: Tells, clock: Clock) -> None:
         self.stopped_by = ""
         self._wish = wish
         self._book = book
         self._purse = purse
-        self._on_change = on_change
+        self._progress = progress
+        self._clock = clock
+        self._hours = CheaperHours() if wish.off_peak else None
         self._under_way: dict[str, UnderWay] = {}
         self._again: deque[Line] = deque()
         self._changed = asyncio.Event()
@@ -80,6 +98,7 @@ class Run:
             if raw is None:
                 await asyncio.sleep(0)
                 continue
+            await self._until_cheaper_hours()
             async for line in self._asked_again_until(self._may_send):
                 yield line
             if not self._may_send():
@@ -88,6 +107,17 @@ class Run:
             yield self._take_up(raw)
         async for line in self._asked_again_until(lambda: False):
             yield line
+
+    async def _until_cheaper_hours(self) -> None:
+        told = False
+        while self._hours and (wait_s := self._hours.closed_for_s(self._clock.now_ms())):
+            if not told:
+                self._progress.note(
+                    f"waits for the cheaper hours, until {until(self._clock.now_ms(), wait_s)}"
+                )
+            told = True
+            # A machine that slept meanwhile looks at its clock again.
+            await self._clock.sleep(min(wait_s, _LOOK_S))
 
     def _open_lines(self) -> Iterator[Raw | None]:
         """Lines that have not ended, and None now and then where many have."""
@@ -138,7 +168,7 @@ class Run:
         else:
             self._answer(one, answered(outcome, outcome.answer))
         self._changed.set()
-        self._on_change()
+        self._progress.changed()
 
     def _trouble_of(self, answer: Answer) -> str:
         return self._wish.schema.trouble_of(answer) if self._wish.schema else ""

@@ -85,23 +85,35 @@ def _looked_over(wish: Wish, book: Book) -> Checked:
 async def _ask_what_is_open(
     wish: Wish, book: Book, found: Checked, fleet: OpenFleet, progress: Shows, clock: Clock
 ) -> str:
-    rate = Rate()
-
-    def show() -> None:
-        settled = book.state.done + book.state.failed
-        progress.show(figures_of(book.state, found.lines, rate.of(clock.monotonic(), settled)))
-
-    run = Run(wish, book, Purse(wish.most_nano, guess_nano(found, wish, clock.now_ms())), show)
+    tells = _Tells(book, found.lines, progress, clock)
+    run = Run(wish, book, Purse(wish.most_nano, guess_nano(found, wish, clock.now_ms())), tells, clock)
     try:
         if book.state.done + book.state.failed < found.lines:
             book.resume()
-            async with fleet() as opened_fleet, _ticking(show, clock):
+            async with fleet() as opened_fleet, _ticking(tells.changed, clock):
                 with progress:
                     await run.through(opened_fleet)
     finally:
         if book.state.whole is None:
             book.end()
     return run.stopped_by
+
+
+class _Tells:
+    def __init__(self, book: Book, lines: int, progress: Shows, clock: Clock) -> None:
+        self._book = book
+        self._lines = lines
+        self._progress = progress
+        self._clock = clock
+        self._rate = Rate()
+
+    def changed(self) -> None:
+        state = self._book.state
+        rate = self._rate.of(self._clock.monotonic(), state.done + state.failed)
+        self._progress.show(figures_of(state, self._lines, rate))
+
+    def note(self, what: str) -> None:
+        self._progress.note(what)
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ class Wish:
         window: lines under way at once.
         most_nano: the most that the batch may cost, in billionths of a dollar.
         retry_failed: whether failed lines are asked anew.
+        off_peak: whether lines are sent in DeepSeek's cheaper hours only.
     """
 
     source: Path
@@ -43,6 +44,7 @@ class Wish:
     window: int = 200
     most_nano: int | None = None
     retry_failed: bool = False
+    off_peak: bool = False
 
     def begun(self) -> Begun:
         """What the journal says of the batch: what makes its lines the same requests in every run."""

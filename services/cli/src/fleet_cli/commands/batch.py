@@ -56,6 +56,10 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     tries: Annotated[
         int, typer.Option(min=1, max=20, help="With --schema: ask so often, each time told what did not fit.")
     ] = 3,
+    off_peak: Annotated[
+        bool,
+        typer.Option("--off-peak", help="Send lines in DeepSeek's cheaper hours only, and wait for them."),
+    ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Ask lines that failed in an earlier run anew.")
     ] = False,
@@ -95,6 +99,7 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         window=concurrency,
         most_nano=None if max_cost is None else nano(max_cost),
         retry_failed=retry_failed,
+        off_peak=off_peak,
     )
     is_complete = run_in_foreground(run_and_show(broker_url(environment()), wish, SystemClock()))
     raise typer.Exit(0 if is_complete else 1)
