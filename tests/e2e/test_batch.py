@@ -1,51 +1,55 @@
-"""A batch on the command line, with a real worker process and a simulator, killed on the way."""
+"""A batch on the command line, with a real worker process and a simulator, killed on the way.
+
+FLEET_TEST_BATCH_LINES=20000 makes it a long one.
+"""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fleet_simulator.config import SimulatorConfig
+from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
-from fleet_simulator.server import Running, serve
-from harness.batches import REFUSED, Batch, a_batch, results_in, write_prompts
+from fleet_simulator.server import serve
+from harness.batches import REFUSED, a_batch, results_in, write_prompts
 from harness.processes import a_fleet
 
 pytestmark = pytest.mark.sockets
 
-LINES = 300
-MANY = int(os.environ.get("FLEET_TEST_BATCH_LINES", "20000"))  # noqa: TID251 -- a switch of this test alone
+LINES = int(os.environ.get("FLEET_TEST_BATCH_LINES", "300"))  # noqa: TID251 -- a switch of this test alone
+DEADLINE_S = 60.0 + LINES / 5
 FAILING = Fault(Kind.STATUS, match=Match(prompt=REFUSED), status=422)
 NOW_AND_THEN = Fault(Kind.STATUS, status=503, probability=0.02)
+CALM = replace(
+    SimulatorConfig(), timing=Timing(headers=0.02, first_token=0, tokens_per_second=0), log_capacity=2_000_000
+)
 
 
-async def killed_three_times(
-    batch: Batch, simulator: Running, lines: int, refused: set[str], deadline_s: float
-) -> None:
-    for part in (1, 2, 3):
-        await batch.run_and_kill(lines * part // 5, deadline_s=deadline_s)
-    # What one of the three has left behind, the last one mends; failures make it end with 1.
-    assert await batch.run(deadline_s=deadline_s) == 1, batch.log.read_text()[-2000:]
-    found = results_in(batch.results)
-    assert found.twice == set()
-    assert found.failed == refused
-    assert len(found.answered) == lines - len(refused)
-    said = batch.log.read_text().splitlines()
-    done = lines - len(refused)
-    assert any(f"{lines} lines = {done} done + {len(refused)} failed + 0 skipped" in line for line in said)
-    # One paid call for each line that has its answer: none was asked again after it.
-    assert len(simulator.simulator.log.events(kind="charged")) == done
-
-
-async def test_a_batch_that_is_killed_three_times_ends_complete_and_pays_nothing_twice(
+@pytest.mark.timeout(120 + LINES)
+async def test_a_batch_that_is_stopped_and_killed_three_times_ends_complete_and_pays_nothing_twice(
     fleet_vhost: str, tmp_path: Path
 ) -> None:
     batch = a_batch(tmp_path, fleet_vhost, "--concurrency", "40")
     refused = write_prompts(batch.source, LINES, refused_every=20)
     async with (
-        serve(SimulatorConfig().at_once()) as simulator,
+        serve(CALM) as simulator,
         a_fleet(fleet_vhost, simulator.base_url, tmp_path) as fleet,
     ):
         simulator.inject(FAILING)
+        simulator.inject(NOW_AND_THEN)
         await fleet.start_worker()
-        await killed_three_times(batch, simulator, LINES, refused, deadline_s=60)
+        await batch.run_and_interrupt(LINES // 10, deadline_s=DEADLINE_S)
+        for part in (2, 4, 6):
+            await batch.run_and_kill(LINES * part // 10, deadline_s=DEADLINE_S)
+        # It ends with 1, because some lines have failed for good.
+        assert await batch.run(deadline_s=DEADLINE_S) == 1, batch.said()
+        paid = len(simulator.simulator.log.events(kind="charged"))
+    found = results_in(batch.results)
+    done = LINES - len(refused)
+    assert found.twice == set()
+    assert found.failed == refused
+    assert len(found.answered) == done
+    assert f"{LINES} lines = {done} done + {len(refused)} failed + 0 skipped" in batch.said()
+    # One paid call for each line that has its answer: none was asked again after it.
+    assert paid == done

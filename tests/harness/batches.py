@@ -1,6 +1,7 @@
 """`fleet batch` as a process that gets killed, and what its files must say at the end."""
 
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from harness.waiting import until
 
 REFUSED = "a line that is refused"
 BATCH_DEADLINE_S = 60.0
+INTERRUPTED = 130
 
 
 def write_prompts(path: Path, lines: int, refused_every: int = 0) -> set[str]:
@@ -97,9 +99,25 @@ class Batch:
         child = await self.start()
         try:
             await until(lambda: self.settled >= once_settled or not child.running, deadline_s=deadline_s)
-            assert child.running, self.log.read_text()[-2000:]
+            assert child.running, self.said()
         finally:
             await child.kill()
+
+    async def run_and_interrupt(self, once_settled: int, *, deadline_s: float = BATCH_DEADLINE_S) -> None:
+        """Run it, and press Ctrl-C once so many lines have ended."""
+        child = await self.start()
+        try:
+            await until(lambda: self.settled >= once_settled or not child.running, deadline_s=deadline_s)
+            child.signal(signal.SIGINT)
+            await until(lambda: not child.running, deadline_s=deadline_s)
+            assert await child.wait() == INTERRUPTED, self.said()
+        finally:
+            await child.kill()
+        assert "The same command goes on from here" in self.said()
+
+    def said(self) -> str:
+        """The end of what its runs have said."""
+        return self.log.read_text()[-4000:] if self.log.exists() else ""
 
     @property
     def settled(self) -> int:

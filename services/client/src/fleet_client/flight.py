@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fleet_client.collecting import MAX_WINDOW
-from fleet_client.following import Arrivals, Delivery, Finished
+from fleet_client.following import Arrivals, Delivery, Seen
 from fleet_client.line import BatchOutcome, Ready, Refused, outcome_of_refused
 from fleet_client.outcome import ended
 from fleet_client.reading import read
@@ -44,7 +44,7 @@ class Flight:
         self._stops: dict[str, Callable[[], object]] = {}
         self._refused: deque[Refused] = deque()
         self._early: OrderedDict[str, Delivery] = OrderedDict()
-        self._finished = Finished()
+        self._seen = Seen()
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._is_whole = False
@@ -108,7 +108,7 @@ class Flight:
             self._refused.popleft()
         else:
             correlation_id = landed.outcome.id
-            self._finished.add(correlation_id, landed.outcome.fleet_id)
+            self._seen.add(correlation_id, landed.outcome.fleet_id)
             self._lines.pop(correlation_id, None)
             await landed.delivery.ack()
         self._look_for_room()
@@ -140,7 +140,7 @@ class Flight:
         )
 
     async def _keep(self, delivery: Delivery, fleet_id: str) -> None:
-        if self._finished.has(delivery.correlation_id, fleet_id):
+        if self._seen.has(delivery.correlation_id, fleet_id):
             await delivery.ack()
             return
         self._early[delivery.correlation_id] = delivery

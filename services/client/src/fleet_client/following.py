@@ -122,7 +122,7 @@ class Arrivals:
         return self._waiting.popleft() if self._waiting else None
 
 
-class Finished:
+class Seen:
     """The outcomes that were finished last: a lost acknowledgement brings them once more."""
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 
-from fleet_client.following import Finished, Follower
+from fleet_client.following import Follower, Seen
 from fleet_client.outcome import Outcome, outcome_from
 
 
@@ -15,13 +15,13 @@ async def outcomes(follower: Follower) -> AsyncGenerator[Outcome]:
     Raises:
         FleetError: the follower was ended.
     """
-    finished = Finished()
+    seen = Seen()
     while True:
         delivery = await follower.arrivals.next()
         if delivery is None:
             continue
         outcome = outcome_from(delivery)
-        if outcome is not None and not finished.has(outcome.tenant, outcome.fleet_id):
+        if outcome is not None and not seen.has(outcome.tenant, outcome.fleet_id):
             yield outcome
-            finished.add(outcome.tenant, outcome.fleet_id)
+            seen.add(outcome.tenant, outcome.fleet_id)
         await delivery.ack()
