@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import sys
 from typing import Any
 
 import pytest
@@ -11,21 +9,11 @@ import pytest
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import CompletionError
 from fleet_worker.deadline import Deadline
+from harness.commands import fleet
 from harness.limiters import CLOCK, LimitedWorker, a_limited_worker, an_answer
 from harness.requests import a_request
 
 pytestmark = pytest.mark.sockets
-
-
-async def fleet(url: str, *arguments: str) -> tuple[int, str]:
-    environ = {**os.environ, "REDIS_URL": url}  # noqa: TID251 - a child process needs its PATH
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "fleet_cli", *arguments, env=environ,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode()
 
 
 async def shown(url: str, *arguments: str) -> Any:

@@ -1,7 +1,12 @@
 """The process's own environment: the one place where the command line reads it."""
 
+import getpass
 import os
+import shlex
+import socket
+import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from fleet_cli.wrong_input import WrongInputError
 
@@ -25,6 +30,27 @@ def environment() -> Mapping[str, str]:
         return {**secrets_in(folder), **environ}
     except SettingsError as error:
         raise WrongInputError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who runs this command, and what was typed."""
+
+    who: str
+    command: str
+
+
+def operator(environ: Mapping[str, str]) -> Operator:
+    """Who runs this command: FLEET_OPERATOR, else the user and the host."""
+    who = environ.get("FLEET_OPERATOR") or f"{_user()}@{socket.gethostname()}"
+    return Operator(who, shlex.join(["fleet", *sys.argv[1:]]))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number that no file of users knows, as in a container
+        return str(os.getuid())
 
 
 def required(environ: Mapping[str, str], name: str, example: str) -> str:

@@ -7,6 +7,7 @@ import typer
 from typer.main import get_command
 
 from fleet_cli.commands.ask import ask
+from fleet_cli.commands.audit import audit
 from fleet_cli.commands.batch import batch
 from fleet_cli.commands.demo import demo
 from fleet_cli.commands.dlq import dlq
@@ -49,6 +50,7 @@ app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )(simulator)
 app.command()(usage)
+app.command()(audit)
 app.add_typer(batch, name="batch")
 app.add_typer(dlq, name="dlq")
 app.add_typer(limits, name="limits")

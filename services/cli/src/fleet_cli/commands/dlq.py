@@ -88,15 +88,18 @@ def redrive(
     between loses nothing, and redriving the same dead letter again asks nothing twice.
     """
     from fleet_chassis.clock import SystemClock  # late, as above
+    from fleet_cli.audit.recording import audited
     from fleet_cli.dlq.choosing import chosen
     from fleet_cli.dlq.operating import redrive_letters
-    from fleet_cli.environment import environment
+    from fleet_cli.environment import environment, operator
     from fleet_cli.foreground import run_in_foreground
     from fleet_cli.stack.stack_env import broker_url
 
     choice = chosen(ids, code, tenant, older_than, newer_than)
     _must_choose(choice.narrows, everything)
-    run_in_foreground(redrive_letters(broker_url(environment()), choice, SystemClock(), strict=strict))
+    environ, clock = environment(), SystemClock()
+    work = redrive_letters(broker_url(environ), choice, clock, strict=strict)
+    run_in_foreground(audited(environ, clock, operator(environ), work))
 
 
 @dlq.command()
@@ -111,21 +114,23 @@ def drop(
 ) -> None:
     """Drop dead letters for good, after a question."""
     from fleet_chassis.clock import SystemClock  # late, as above
+    from fleet_cli.audit.recording import audited
     from fleet_cli.console import say
     from fleet_cli.dlq.choosing import chosen
     from fleet_cli.dlq.operating import chosen_ids, drop_letters
-    from fleet_cli.environment import environment
+    from fleet_cli.environment import environment, operator
     from fleet_cli.foreground import run_in_foreground
     from fleet_cli.stack.stack_env import broker_url
 
-    url, choice = broker_url(environment()), chosen(ids, code, tenant, older_than, newer_than)
+    environ, clock = environment(), SystemClock()
+    url, choice = broker_url(environ), chosen(ids, code, tenant, older_than, newer_than)
     _must_choose(choice.narrows, everything)
     # In two runs, so that a question that nobody answers holds back no dead letter.
-    found = run_in_foreground(chosen_ids(url, choice, SystemClock()))
+    found = run_in_foreground(chosen_ids(url, choice, clock))
     if not found:
         say("no such dead letters")
     elif yes or _agreed(f"Drop {len(found)} dead letters for good?"):
-        run_in_foreground(drop_letters(url, found))
+        run_in_foreground(audited(environ, clock, operator(environ), drop_letters(url, found)))
     else:
         say("nothing dropped")
 

@@ -43,10 +43,13 @@ def set_(
     0 takes away what was set here. Every worker obeys from its next call on.
     """
     from fleet_chassis.clock import SystemClock  # late, as above
-    from fleet_cli.environment import environment
+    from fleet_cli.audit.recording import audited
+    from fleet_cli.environment import environment, operator
     from fleet_cli.foreground import run_in_foreground
     from fleet_cli.limits.setting import set_limits
 
     pool = None if model is None else f"{account}/{model}"
     wanted = {"concurrency": concurrency, "rpm": rpm, "tpm": tpm}
-    run_in_foreground(set_limits(environment(), SystemClock(), pool, wanted, reserve))
+    environ, clock = environment(), SystemClock()
+    work = set_limits(environ, clock, pool, wanted, reserve)
+    run_in_foreground(audited(environ, clock, operator(environ), work))

@@ -40,7 +40,8 @@ def set_(
 ) -> None:
     """Set what a tenant may use; 0 takes a limit away. Every worker obeys from its next call on."""
     from fleet_chassis.clock import SystemClock  # late, as above
-    from fleet_cli.environment import environment
+    from fleet_cli.audit.recording import audited
+    from fleet_cli.environment import environment, operator
     from fleet_cli.foreground import run_in_foreground
     from fleet_cli.limits.setting import set_tenant
 
@@ -52,18 +53,23 @@ def set_(
         "day": day,
         "month": month,
     }
-    run_in_foreground(set_tenant(environment(), SystemClock(), name, wanted))
+    environ, clock = environment(), SystemClock()
+    work = set_tenant(environ, clock, name, wanted)
+    run_in_foreground(audited(environ, clock, operator(environ), work))
 
 
 @tenant.command()
 def clear(name: Name) -> None:
     """Take away every limit and budget of a tenant; what it used stays counted, its queues stay."""
     from fleet_chassis.clock import SystemClock  # late, as above
-    from fleet_cli.environment import environment
+    from fleet_cli.audit.recording import audited
+    from fleet_cli.environment import environment, operator
     from fleet_cli.foreground import run_in_foreground
     from fleet_cli.limits.setting import clear_tenant
 
-    run_in_foreground(clear_tenant(environment(), SystemClock(), name))
+    environ, clock = environment(), SystemClock()
+    work = clear_tenant(environ, clock, name)
+    run_in_foreground(audited(environ, clock, operator(environ), work))
 
 
 @tenant.command()
@@ -74,11 +80,14 @@ def add(name: Annotated[str, typer.Argument(metavar="TENANT", help="Who asks.")]
     where it is.
     """
     from fleet_chassis.clock import SystemClock  # late, as above
-    from fleet_cli.environment import environment
+    from fleet_cli.audit.recording import audited
+    from fleet_cli.environment import environment, operator
     from fleet_cli.foreground import run_in_foreground
     from fleet_cli.limits.tenant_queues import add_queues
 
-    run_in_foreground(add_queues(environment(), SystemClock(), name))
+    environ, clock = environment(), SystemClock()
+    work = add_queues(environ, clock, name)
+    run_in_foreground(audited(environ, clock, operator(environ), work))
 
 
 @tenant.command()
@@ -91,8 +100,11 @@ def remove(
     If they are not empty in time it ends with 1, they are served on, and nothing new gets there.
     """
     from fleet_chassis.clock import SystemClock  # late, as above
-    from fleet_cli.environment import environment
+    from fleet_cli.audit.recording import audited
+    from fleet_cli.environment import environment, operator
     from fleet_cli.foreground import run_in_foreground
     from fleet_cli.limits.tenant_queues import remove_queues
 
-    run_in_foreground(remove_queues(environment(), SystemClock(), name, within))
+    environ, clock = environment(), SystemClock()
+    work = remove_queues(environ, clock, name, within)
+    run_in_foreground(audited(environ, clock, operator(environ), work))

@@ -38,17 +38,19 @@ def apply(
     """
     import asyncio  # late: `fleet --help` needs none of it
 
+    from fleet_chassis.clock import SystemClock
     from fleet_chassis.topology import apply as declare
     from fleet_cli.amqp_url import EXAMPLE, place_of
+    from fleet_cli.audit.recording import audited
     from fleet_cli.console import say
-    from fleet_cli.environment import environment, required
+    from fleet_cli.environment import environment, operator, required
     from fleet_cli.rights.keeping import keep, wanted_users
 
     environ = environment()
     url = required(environ, "AMQP_URL", EXAMPLE)
     place_of(url)
     everybody = wanted_users(tenant or ()) if users or tenant or passwords else ()
-    declared = asyncio.run(declare(url))
+    declared = asyncio.run(audited(environ, SystemClock(), operator(environ), declare(url)))
     counts = f"{len(declared.exchanges)} exchanges, {len(declared.queues)} queues"
     say(f"applied {counts} and {len(declared.bindings)} bindings")
     if everybody:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 from fleet_chassis.clock import Clock
-from fleet_chassis.store import StoreScriptError, StoreUnavailableError, open_store
+from fleet_chassis.store import RedisStore, StoreScriptError, StoreUnavailableError, open_store
 from fleet_cli.stack.errors import StackError
 from fleet_cli.stack.stack_env import addressed
 from fleet_cli.stack.store.place import place_of
@@ -23,6 +23,13 @@ async def opened(environ: Mapping[str, str], clock: Clock) -> AsyncGenerator[Ove
         WrongInputError: there is no store.
         StackError: it does not answer.
     """
+    async with opened_store(environ, clock) as (store, namespace):
+        yield Overview(store, namespace, clock)
+
+
+@asynccontextmanager
+async def opened_store(environ: Mapping[str, str], clock: Clock) -> AsyncGenerator[tuple[RedisStore, str]]:
+    """The store itself, and what its keys begin with; raises as `opened` does."""
     url = addressed(environ).get("REDIS_URL")
     if not url:
         raise WrongInputError(
@@ -32,6 +39,6 @@ async def opened(environ: Mapping[str, str], clock: Clock) -> AsyncGenerator[Ove
     namespace = environ.get("FLEET_NAMESPACE") or DEFAULT_NAMESPACE
     try:
         async with open_store(url, ANSWER_DEADLINE_S, clock) as store:
-            yield Overview(store, namespace, clock)
+            yield store, namespace
     except (StoreUnavailableError, StoreScriptError) as error:
         raise StackError(f"the store at {place_of(url)} can't be used: {error}") from error

@@ -1,0 +1,44 @@
+"""Writes down what an operator does, before it is done."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
+
+from fleet_chassis.clock import Clock
+from fleet_chassis.store import StoreScriptError, StoreUnavailableError, open_store
+from fleet_cli.audit.entries import AuditLog
+from fleet_cli.console import complain
+from fleet_cli.environment import Operator
+from fleet_cli.limits.opening import ANSWER_DEADLINE_S, DEFAULT_NAMESPACE
+from fleet_cli.stack.stack_env import addressed
+
+T = TypeVar("T")
+
+
+async def audited(environ: Mapping[str, str], clock: Clock, operator: Operator, work: Awaitable[T]) -> T:
+    """Do `work` with an entry in the audit log, and a second one where it fails; its outcome.
+
+    A log that can't be written stops nobody at night: it is told on standard error. Without a store there is
+    no log.
+    """
+    await _record(environ, clock, operator, "begun")
+    try:
+        return await work
+    except asyncio.CancelledError:
+        await _record(environ, clock, operator, "stopped")
+        raise
+    except Exception as error:
+        await _record(environ, clock, operator, f"failed: {type(error).__name__}")
+        raise
+
+
+async def _record(environ: Mapping[str, str], clock: Clock, operator: Operator, outcome: str) -> None:
+    url = addressed(environ).get("REDIS_URL")
+    if not url:
+        return
+    namespace = environ.get("FLEET_NAMESPACE") or DEFAULT_NAMESPACE
+    try:
+        async with open_store(url, ANSWER_DEADLINE_S, clock) as store:
+            await AuditLog(store, namespace).add(operator.who, operator.command, outcome)
+    except (StoreUnavailableError, StoreScriptError) as error:
+        complain(f"this is not in the audit log: {error}")
