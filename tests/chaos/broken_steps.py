@@ -30,12 +30,14 @@ class PublishesFirst(Handler):
         stream = self.replies.open(request)
         attempts = self.attempting.of(request, hold, stream)
         deadline = Deadline.of(request, self.clock, self.longest_s)
+        turn = self.conversations.turn(request, hold)
         try:
-            terminal = await self._earn_terminal(request, hold, stream, attempts, deadline)
+            terminal = await self._earn_terminal(turn, attempts, deadline)
             await stream.finish(terminal)
             return await self.ledger.commit(hold, terminal, deadline)
         finally:
             await stream.close()
+            await turn.release()
             await self.ledger.release(hold)
 
 

@@ -36,12 +36,14 @@ async def a_reply_queue(url: str) -> AsyncGenerator[tuple[AbstractChannel, Abstr
 
 async def publish(channel: AbstractChannel, example: Example, **changes: Any) -> None:
     told = {**example["properties"], **changes}
-    # The broker checks user_id against the login, and no example should be too late for its test.
+    # The broker checks user_id against the login, and no example should be too late for its test,
+    # nor the turn of a conversation that was begun elsewhere.
     told.pop("user_id", None)
     if "expiration" in told:
         told["expiration"] = int(told["expiration"]) / 1000
     headers = {**told.pop("headers", {})}
     headers.pop("fleet-deadline-ms", None)
+    headers.pop("fleet-conversation-version", None)
     message = aio_pika.Message(json.dumps(example["body"]).encode(), headers=headers, **told)
     exchange = await channel.get_exchange(example["exchange"], ensure=False)
     await exchange.publish(message, example["routing_key"])
@@ -54,7 +56,7 @@ async def until_ended(queue: AbstractQueue, count: int) -> list[AbstractIncoming
     async with asyncio.timeout(PATIENCE_S), queue.iterator(no_ack=True) as arriving:
         async for message in arriving:
             replies.append(message)
-            if message.type in {"result.v1", "failure.v1"}:
+            if message.type in {"result.v1", "history.v1", "failure.v1"}:
                 ended.add(message.correlation_id)
             if len(ended) == count:
                 break
@@ -86,9 +88,8 @@ async def test_every_example_of_a_request_is_answered_with_replies_that_fit(
 ):
     asked = {
         f"{name}-{case}": example
-        for name in ("chat.v1", "fim.v1")
+        for name in ("chat.v1", "fim.v1", "conversation.v1")
         for case, example in examples[name].items()
-        if "fleet-conversation" not in example["properties"].get("headers", {})
     }
     async with a_house(fleet_vhost) as house, a_reply_queue(house.url) as (channel, queue):
         for name, example in asked.items():
@@ -97,10 +98,11 @@ async def test_every_example_of_a_request_is_answered_with_replies_that_fit(
     ends = {
         message.correlation_id: body["kind"]
         for message in messages
-        if (body := check(message, validators))["kind"] in {"result", "failure"}
+        if (body := check(message, validators))["kind"] in {"result", "history", "failure"}
     }
-    assert ends == dict.fromkeys(asked, "result")
-    assert {str(message.type) for message in messages} == {"accepted.v1", "chunk.v1", "result.v1"}
+    assert ends == {name: "history" if name.startswith("conversation") else "result" for name in asked}
+    kinds = {str(message.type) for message in messages}
+    assert kinds == {"accepted.v1", "chunk.v1", "result.v1", "history.v1"}
 
 
 async def test_restarts_failures_refusals_and_dead_letters_fit_as_well(

@@ -35,7 +35,7 @@ function fromUs(file, golden) {
 }
 
 function validate(type, properties, body) {
-  const envelope = ['chat.v1', 'fim.v1'].includes(type) ? 'request.properties.v1' : type.replace('.v', '.properties.v')
+  const envelope = ['chat.v1', 'fim.v1', 'conversation.v1'].includes(type) ? 'request.properties.v1' : type.replace('.v', '.properties.v')
   if (!schemas.has(envelope)) return checkReply(properties, body)
   check(envelope, properties)
   if (schemas.has(type)) check(type, body)

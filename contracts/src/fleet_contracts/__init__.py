@@ -2,13 +2,15 @@
 
 from fleet_contracts.codes import EXPLANATIONS, ErrorCode, Explanation
 from fleet_contracts.completion import ChatCompletion, TextCompletion, Usage
-from fleet_contracts.grammar import Lane, OnBreak, RequestType
+from fleet_contracts.conversation import Conversation
+from fleet_contracts.grammar import ConversationAction, Lane, OnBreak, RequestType
 from fleet_contracts.reply import (
     Accepted,
     Chunk,
     Cost,
     Delta,
     Failure,
+    History,
     Partial,
     Reply,
     Restarted,
@@ -17,7 +19,7 @@ from fleet_contracts.reply import (
     UpstreamError,
     Waiting,
 )
-from fleet_contracts.request import CancelRequest, ChatRequest, FimRequest
+from fleet_contracts.request import CancelRequest, ChatRequest, ConversationRequest, FimRequest
 
 __all__ = [
     "EXPLANATIONS",
@@ -26,12 +28,16 @@ __all__ = [
     "ChatCompletion",
     "ChatRequest",
     "Chunk",
+    "Conversation",
+    "ConversationAction",
+    "ConversationRequest",
     "Cost",
     "Delta",
     "ErrorCode",
     "Explanation",
     "Failure",
     "FimRequest",
+    "History",
     "Lane",
     "OnBreak",
     "Partial",

@@ -9,6 +9,7 @@ MAX_TENANT_LENGTH = 64
 CANCEL_WORD = "cancel"
 """First word of a cancel's routing key on `deepseek.control`; the tenant is the second."""
 MAX_CORRELATION_ID_BYTES = 255
+MAX_CONVERSATION_BYTES = 255
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 MAX_REPLY_BYTES = 8 * 1024 * 1024
 
@@ -28,6 +29,14 @@ class RequestType(StrEnum):
 
     CHAT = "chat.v1"
     FIM = "fim.v1"
+    CONVERSATION = "conversation.v1"
+
+
+class ConversationAction(StrEnum):
+    """What a `conversation.v1` asks for."""
+
+    HISTORY = "history"
+    CLEAR = "clear"
 
 
 CANCEL_TYPE = "cancel.v1"

@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.completion import ChatCompletion, TextCompletion
+from fleet_contracts.conversation import Conversation
 
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[int, Field(ge=0)]
@@ -131,6 +132,21 @@ class Result(_Reply):
     degraded: Annotated[
         bool, Field(description="True: some chunks were not delivered; only `response` is whole")
     ] = False
+    conversation: Annotated[
+        Conversation | None,
+        Field(description="Of a turn with fleet-conversation: the conversation with this turn in it"),
+    ] = None
+
+
+class History(_Reply):
+    """Terminal reply to a `conversation.v1`: the conversation as it is, or as it is after the clear."""
+
+    kind: Literal["history"] = "history"
+    conversation: Annotated[Conversation, Field(description="Which one, and its version")]
+    messages: Annotated[
+        list[dict[str, Any]],
+        Field(description="All that is kept of it, in DeepSeek's shape, the system prompt first"),
+    ]
 
 
 class UpstreamError(BaseModel):
@@ -175,7 +191,7 @@ class Failure(_Reply):
 
 
 Reply = Annotated[
-    Accepted | Waiting | Chunk | Restarted | Result | Failure,
+    Accepted | Waiting | Chunk | Restarted | Result | History | Failure,
     Field(discriminator="kind"),
 ]
 
@@ -185,6 +201,7 @@ KINDS: dict[str, type[_Reply]] = {
     "chunk": Chunk,
     "restarted": Restarted,
     "result": Result,
+    "history": History,
     "failure": Failure,
 }
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from fleet_contracts.grammar import ConversationAction
+
 _SUCCESSORS = {
     "deepseek-chat": 'model "deepseek-flash" with "thinking": {"type": "disabled"}',
     "deepseek-reasoner": 'model "deepseek-flash" with "thinking": {"type": "enabled"}',
@@ -106,7 +108,13 @@ class _Sampling(Body):
 class ChatRequest(_Sampling):
     """Body of `chat.v1`: what DeepSeek's `POST /chat/completions` takes."""
 
-    messages: Annotated[list[Message], Field(min_length=1, description="The whole chat so far")]
+    messages: Annotated[
+        list[Message],
+        Field(
+            min_length=1,
+            description="The whole chat so far; with fleet-conversation, what is new in it",
+        ),
+    ]
     thinking: Annotated[
         Thinking | None, Field(description="Whether the model thinks first; it does where this is left out")
     ] = None
@@ -140,6 +148,17 @@ class FimRequest(_Sampling):
     logprobs: Annotated[
         int | None, Field(ge=0, le=20, description="How many likely tokens to list at each place")
     ] = None
+
+
+class ConversationRequest(BaseModel):
+    """Body of `conversation.v1`: what to do with the conversation that `fleet-conversation` names."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+
+    action: Annotated[
+        ConversationAction,
+        Field(description="history: read it; clear: forget what was said, and the system prompt too"),
+    ]
 
 
 class CancelRequest(BaseModel):

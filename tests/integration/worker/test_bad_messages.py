@@ -49,7 +49,9 @@ BAD_PROPERTIES: dict[str, dict[str, Any]] = {
     "gzip": {"content_encoding": "gzip"},
     "lying header": {"headers": {"fleet-retry": "many"}},
     "nested header": {"headers": {"fleet-deadline-ms": {"a": {"b": [1]}}}},
-    "a conversation, which nobody keeps yet": {"headers": {"fleet-conversation": "c"}},
+    "a conversation without a name": {"headers": {"fleet-conversation": ""}},
+    "a conversation that is no text": {"headers": {"fleet-conversation": 7}},
+    "a version of no conversation": {"headers": {"fleet-conversation-version": 1}},
     "tenant with a dot": {"headers": {"fleet-tenant": "a.b"}},
     "line break in the correlation ID": {"correlation_id": "a\r\nb"},
 }

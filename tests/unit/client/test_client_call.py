@@ -8,7 +8,7 @@ import pytest
 
 from fleet_client.call import Call
 from fleet_client.errors import FleetClosed, Internal, NoReply, NotDelivered
-from fleet_client.events import Accepted, Event, Finished, Restarted, Text
+from fleet_client.events import Accepted, Event, Finished, History, Restarted, Text
 from fleet_client.reading import read
 from fleet_client.request import Request
 from fleet_contracts import RequestType
@@ -35,7 +35,7 @@ def give(call: Call, *replies: dict[str, Any]) -> None:
         call.take(received)
 
 
-async def read_all(call: Call) -> list[Event]:
+async def read_all(call: Call) -> list[Event | History]:
     events = [await call.next()]
     while not isinstance(events[-1], Finished):
         events.append(await call.next())

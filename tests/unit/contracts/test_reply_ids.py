@@ -54,6 +54,7 @@ def test_a_reply_s_amqp_type_is_its_kind_with_the_version():
     assert {message_type(kind) for kind in KINDS} == {
         "accepted.v1",
         "waiting.v1",
+        "history.v1",
         "chunk.v1",
         "restarted.v1",
         "result.v1",

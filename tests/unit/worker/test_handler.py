@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import OnBreak
-from fleet_worker.attempts import Attempting
+from fleet_worker.attempting import Attempting
 from fleet_worker.completion import CompletionError, Delta
 from fleet_worker.composing import compose_failure
 from fleet_worker.deadline import Deadline
@@ -28,6 +28,7 @@ from fleet_worker.prices import published_prices
 from fleet_worker.request import Request
 from fleet_worker.retrying import Retrying, RetryPolicy
 from harness.clock import HandClock
+from harness.conversations import in_memory_conversations
 from harness.ledgers import a_memory_ledger
 from harness.limiters import a_limiter_observer
 from harness.requests import BODY, a_request, a_response
@@ -53,6 +54,7 @@ class House:
             ),
             limiter=in_memory(limit, published_prices(), self.clock, a_limiter_observer()),
             ledger=ledger,
+            conversations=in_memory_conversations(self.clock),
             replies=self.replies,
             parking=ParkingLot(self.rungs, self.clock, observer),
             retrying=Retrying(RetryPolicy(), self.clock, random.Random(0)),

@@ -16,12 +16,14 @@ DEAD_LETTER = "dead_letter.v1"
 _SUMMARIES = {
     "chat.v1": "Asks for a chat completion: the body of DeepSeek's POST /chat/completions",
     "fim.v1": "Asks for the text of a gap: the body of DeepSeek's POST /beta/completions",
+    "conversation.v1": "Reads or clears a conversation that the fleet keeps; DeepSeek is not asked",
     "cancel.v1": "Says that an answer is no longer wanted",
     "accepted.v1": "The first attempt of a streamed request has started",
     "waiting.v1": "The request waits for a permit",
     "chunk.v1": "A piece of a streamed answer",
     "restarted.v1": "A new attempt has begun: drop the text of earlier ones",
     "result.v1": "Terminal: the whole answer",
+    "history.v1": "Terminal: the conversation that a conversation.v1 asked for",
     "failure.v1": "Terminal: why there is no answer, or why one publish was refused",
     "dead_letter.v1": "A message that was put aside, byte for byte, with a record of why",
 }

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from fleet_contracts import headers as names
-from fleet_contracts.grammar import MAX_CORRELATION_ID_BYTES, OnBreak, RequestType
+from fleet_contracts.grammar import MAX_CONVERSATION_BYTES, MAX_CORRELATION_ID_BYTES, OnBreak, RequestType
 from fleet_contracts.printing.envelope import Envelope, RetryHeader, TenantHeader
 from fleet_contracts.topology import ACCEPTED_REPLY_PREFIXES
 
@@ -58,8 +58,9 @@ class RequestHeaders(Envelope):
         Field(
             alias=names.CONVERSATION,
             min_length=1,
-            max_length=255,
-            description="The fleet keeps the history under this name; the body carries only the new messages",
+            max_length=MAX_CONVERSATION_BYTES,
+            description="The fleet keeps the history under this name, apart for each tenant; the body "
+            "carries only the new messages. Of a conversation.v1: which one",
         ),
     ] = None
     conversation_version: Annotated[
@@ -67,7 +68,8 @@ class RequestHeaders(Envelope):
         Field(
             alias=names.CONVERSATION_VERSION,
             ge=0,
-            description="The version of the conversation that this turn continues",
+            description="The version of the conversation that this turn continues; with any other it ends as "
+            "conversation_conflict. Where left out, it goes on from whatever is there",
         ),
     ] = None
     traceparent: Annotated[
@@ -79,7 +81,7 @@ class RequestHeaders(Envelope):
 
 
 class RequestProperties(Envelope):
-    """AMQP properties of a `chat.v1` or `fim.v1` request."""
+    """AMQP properties of a request."""
 
     correlation_id: CorrelationId
     reply_to: Annotated[

@@ -9,7 +9,7 @@ from fleet_contracts.codes import ErrorCode
 from fleet_contracts.printing.reply_envelope import DeadLetterProperties, ReplyProperties
 from fleet_contracts.printing.request_envelope import CancelProperties, RequestProperties
 from fleet_contracts.reply import KINDS, Reply, message_type
-from fleet_contracts.request import CancelRequest, ChatRequest, FimRequest
+from fleet_contracts.request import CancelRequest, ChatRequest, ConversationRequest, FimRequest
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ID_PREFIX = "urn:deepseek-fleet:schema:"
@@ -18,6 +18,7 @@ UNION = "reply.v1"
 MODELS: dict[str, Any] = {
     "chat.v1": ChatRequest,
     "fim.v1": FimRequest,
+    "conversation.v1": ConversationRequest,
     "cancel.v1": CancelRequest,
     **{message_type(kind): model for kind, model in KINDS.items()},
     UNION: Reply,

@@ -1,6 +1,7 @@
 """What a backend installs to ask the fleet."""
 
 from fleet_client.answer import Answer
+from fleet_client.conversation import Conversation
 from fleet_client.errors import (
     AlreadyAnswered,
     BatchUnderWay,
@@ -34,11 +35,13 @@ from fleet_client.events import (
     Accepted,
     Event,
     Finished,
+    History,
     Piece,
     Reasoning,
     Restarted,
     Text,
     ToolCallDelta,
+    ToolRan,
     Waiting,
 )
 from fleet_client.fleet import Fleet
@@ -57,6 +60,7 @@ __all__ = [
     "BudgetExceeded",
     "Cancelled",
     "Conflict",
+    "Conversation",
     "ConversationConflict",
     "Cost",
     "CrashLoop",
@@ -67,6 +71,7 @@ __all__ = [
     "Fleet",
     "FleetClosed",
     "FleetError",
+    "History",
     "InsufficientBalance",
     "Internal",
     "InvalidRequest",
@@ -89,6 +94,7 @@ __all__ = [
     "TooLarge",
     "ToolCall",
     "ToolCallDelta",
+    "ToolRan",
     "Unauthorized",
     "UnexpectedAnswer",
     "Unroutable",

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from fleet_client.errors import Internal
-from fleet_contracts import Cost, Result, TextCompletion, Timings, Usage
+from fleet_contracts import Conversation, Cost, Result, TextCompletion, Timings, Usage
 from fleet_contracts.completion import ToolCall
 
 
@@ -25,6 +25,7 @@ class Answer:
         attempts: calls of DeepSeek that were started for this request.
         degraded: the stream lost chunks on its way; this answer is whole all the same.
         response: DeepSeek's own object, as it would have come unstreamed.
+        conversation: of a turn, the conversation's id and the version that this turn made.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Answer:
     attempts: int
     degraded: bool
     response: dict[str, Any] = field(repr=False)
+    conversation: Conversation | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -58,6 +60,7 @@ def answer_from(result: Result, response: dict[str, Any], correlation_id: str) -
         attempts=result.attempts,
         degraded=result.degraded,
         response=response,
+        conversation=result.conversation,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from math import inf
 
 from fleet_client.errors import FleetError, NoReply
-from fleet_client.events import Event
+from fleet_client.events import Event, History
 from fleet_client.inbox import Inbox
 from fleet_client.mailbox import Mailbox
 from fleet_client.reading import Received
@@ -69,7 +69,7 @@ class Call:
         for do in self._on_end:
             do()
 
-    async def next(self) -> Event:
+    async def next(self) -> Event | History:
         """The next event.
 
         Raises:

@@ -1,6 +1,7 @@
 """What a stream yields. After a `Restarted`, drop the text, reasoning and tool calls that came before it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from fleet_client.answer import Answer
 
@@ -66,5 +67,31 @@ class Finished:
     answer: Answer
 
 
+@dataclass(frozen=True, slots=True)
+class ToolRan:
+    """Of a conversation: one of its functions was called, here, and the answer goes on with what it said.
+
+    Attributes:
+        name: the function.
+        arguments: as the model wrote them, JSON.
+        result: what the model is told.
+        failed: whether the function raised, or the arguments did not fit it.
+    """
+
+    name: str
+    arguments: str = field(repr=False)
+    result: str = field(repr=False)
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A conversation as the fleet keeps it: `messages` in DeepSeek's shape, the system prompt first."""
+
+    id: str
+    version: int
+    messages: list[dict[str, Any]] = field(repr=False)
+
+
 Piece = Reasoning | Text | ToolCallDelta
-Event = Waiting | Accepted | Piece | Restarted | Finished
+Event = Waiting | Accepted | Piece | Restarted | ToolRan | Finished

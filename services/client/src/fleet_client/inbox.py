@@ -16,6 +16,7 @@ from fleet_client.events import (
     Accepted,
     Event,
     Finished,
+    History,
     Piece,
     Restarted,
     Waiting,
@@ -24,7 +25,7 @@ from fleet_client.reading import Received
 from fleet_client.shown import Shown, pieces, whole
 from fleet_contracts.reply import id_base, refused_id
 
-Item = Event | FleetError
+Item = Event | History | FleetError
 
 _REORDER_WINDOW = 64
 _REMEMBERED = 64
@@ -75,8 +76,8 @@ class Inbox:
                 return self._end(
                     self._take_result(result, answer_from(result, received.response, self._correlation_id))
                 )
-            case wire.Failure() as failure:
-                return self._take_failure(failure)
+            case wire.Failure() | wire.History() as end:
+                return self._take_end(end)
             case wire.Accepted(id=id_, attempt=attempt, queued_ms=queued_ms, worker=worker):
                 return [Accepted(attempt, queued_ms, worker)] if self._is_new(id_) else []
             case wire.Waiting(id=id_, position=position, estimate_ms=estimate_ms):
@@ -106,6 +107,11 @@ class Inbox:
         if lacking is None:
             return [Restarted(result.attempt, CHUNKS_LOST), *whole(answer), Finished(answer)]
         return [*lacking, Finished(answer)]
+
+    def _take_end(self, end: wire.Failure | wire.History) -> list[Item]:
+        if isinstance(end, wire.Failure):
+            return self._take_failure(end)
+        return self._end([History(end.conversation.id, end.conversation.version, end.messages)])
 
     def _take_failure(self, failure: wire.Failure) -> list[Item]:
         is_refusal = failure.id.startswith(refused_id(self._base, ""))

@@ -8,7 +8,7 @@ import orjson
 from fleet_contracts import ErrorCode, Failure, Reply, Result
 from fleet_contracts.reply import KINDS
 
-_TERMINAL = frozenset({"result", "failure"})
+_TERMINAL = frozenset({"result", "history", "failure"})
 _CODES = frozenset(ErrorCode)
 
 

@@ -11,7 +11,7 @@ from fleet_client.batch import Batch
 from fleet_client.call import Call
 from fleet_client.collecting import BatchWish
 from fleet_client.errors import FleetClosed, FleetError, Internal, InvalidRequest
-from fleet_client.events import Event, Finished
+from fleet_client.events import Event, Finished, History
 from fleet_client.following import Follower, Wish
 from fleet_client.line import BatchOutcome, Ready, Refused
 from fleet_client.outcome import Outcome
@@ -101,10 +101,28 @@ class Session:
         Raises:
             FleetError: the request ended without an answer.
         """
+        async with aclosing(self._items(request)) as items:
+            async for item in items:
+                if not isinstance(item, History):
+                    yield item
+
+    async def history(self, request: Request) -> History:
+        """Publish a `conversation.v1` and return what it asked for.
+
+        Raises:
+            FleetError: there is no answer.
+        """
+        async with aclosing(self._items(request)) as items:
+            async for item in items:
+                if isinstance(item, History):
+                    return item
+        raise Internal("The call ended without a word.", correlation_id=request.id)
+
+    async def _items(self, request: Request) -> AsyncGenerator[Event | History]:
         call = self._begin(request)
         try:
             self._ask(call)
-            while not isinstance(event := await call.next(), Finished):
+            while not isinstance(event := await call.next(), Finished | History):
                 yield event
         finally:
             del self._calls[request.id]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fleet_client.errors import InvalidRequest
 from fleet_client.trace import trace_headers
 from fleet_contracts import Lane, OnBreak, headers
-from fleet_contracts.grammar import MAX_CORRELATION_ID_BYTES, is_tenant, request_key
+from fleet_contracts.grammar import MAX_CONVERSATION_BYTES, MAX_CORRELATION_ID_BYTES, is_tenant, request_key
 
 LaneName = Lane | Literal["interactive", "batch"]
 OnBreakName = OnBreak | Literal["restart", "continue", "fail"]
@@ -17,6 +17,7 @@ Deadline = float | datetime
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_RETRIES = 2**31 - 1
+_MOST_VERSIONS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Terms:
     lane: LaneName = Lane.INTERACTIVE
     waiting: bool = False
     on_break: OnBreakName | None = None
+    conversation: str | None = None
+    version: int | None = None
     traceparent: str | None = None
     tracestate: str | None = None
 
@@ -38,7 +41,7 @@ class Terms:
         """Refuse what the fleet would refuse, before anything is sent.
 
         Raises:
-            InvalidRequest: the ID, tenant, lane, retry or on_break is wrong.
+            InvalidRequest: the ID, tenant, lane, retry, conversation or on_break is wrong.
         """
         if not 0 < len(self.id.encode()) <= MAX_CORRELATION_ID_BYTES:
             raise InvalidRequest(f"id must have 1 to {MAX_CORRELATION_ID_BYTES} bytes. Use a shorter one.")
@@ -50,6 +53,12 @@ class Terms:
             raise InvalidRequest('There is no such lane. Use "interactive" or "batch".')
         if not 0 <= self.retry <= _MOST_RETRIES:
             raise InvalidRequest("retry counts up from 0. Use 1 to ask again after a first failure.")
+        if self.conversation is not None and not (
+            0 < len(self.conversation.encode()) <= MAX_CONVERSATION_BYTES and self.conversation.isprintable()
+        ):
+            raise InvalidRequest(f"A conversation's id has 1 to {MAX_CONVERSATION_BYTES} printable bytes.")
+        if self.version is not None and not 0 <= self.version <= _MOST_VERSIONS:
+            raise InvalidRequest("version is one that an answer named, or 0 where nothing was said yet.")
         if self.on_break is not None and self.on_break not in set(OnBreak):
             raise InvalidRequest('There is no such on_break. Use "restart", "continue" or "fail".')
 
@@ -88,6 +97,8 @@ class Terms:
             headers.DEADLINE_MS: deadline_ms,
             headers.RETRY: self.retry or None,
             headers.WAITING: self.waiting or None,
+            headers.CONVERSATION: self.conversation,
+            headers.CONVERSATION_VERSION: self.version,
             headers.ON_BREAK: None if self.on_break is None else str(self.on_break),
             **trace_headers(self.traceparent, self.tracestate),
         }

@@ -14,9 +14,9 @@ from fleet_worker.continuing import SoFar, continued, joined, may_continue
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import WORKER_LOST, Hold
 from fleet_worker.observing import Observer
-from fleet_worker.ports import Ledger, Permit, ReplyStream, Sent
+from fleet_worker.ports import Ledger, Limiter, Permit, ReplyStream, Sent
 from fleet_worker.postponing import Upstream
-from fleet_worker.prices import Prices, plain, published_prices
+from fleet_worker.prices import Prices, plain
 from fleet_worker.request import Request
 from fleet_worker.terminal import Terminal
 
@@ -67,11 +67,28 @@ class Attempts:
         return continued(self.wanted, self._so_far) if self._goes_on else self.wanted
 
     @contextmanager
+    def at_work_on(self, wanted: Request) -> Generator[None]:
+        """Make the calls of the block for `wanted`, for as long as the hold lets it.
+
+        Raises:
+            Exception: the reason that stopped the hold.
+        """
+        self.wanted = wanted
+        with self.hold.working():
+            yield
+
+    @contextmanager
     def waiting_for_permit(self) -> Generator[None]:
         """Count the time in the block as waiting for a permit."""
         began = self.clock.monotonic()
         yield
         self._permit_s += self.clock.monotonic() - began
+
+    async def attempt(self, limiter: Limiter, deadline: Deadline) -> Completion:
+        """Wait for a permit, then make the next call; raises what either does."""
+        with self.waiting_for_permit():
+            permit = await limiter.acquire(self.wanted, deadline, self.waits)
+        return await self.make(permit, deadline)
 
     async def make(self, permit: Permit, deadline: Deadline) -> Completion:
         """Make the next call under `permit`, and give that back.
@@ -223,29 +240,3 @@ def may_be_billed(ended: Completion | CompletionError | None) -> bool:
     if isinstance(ended, CompletionError):
         return ended.upstream is not None and ended.upstream.status == _OK
     return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempting:
-    """What all requests' attempts share."""
-
-    ledger: Ledger
-    upstream: Upstream
-    most: int
-    clock: Clock
-    observer: Observer
-    prices: Prices = field(default_factory=published_prices)
-
-    def of(self, request: Request, hold: Hold, stream: ReplyStream) -> Attempts:
-        """The attempts of one request that has just arrived."""
-        return Attempts(
-            wanted=request,
-            hold=hold,
-            stream=stream,
-            ledger=self.ledger,
-            upstream=self.upstream,
-            most=self.most,
-            clock=self.clock,
-            observer=self.observer,
-            prices=self.prices,
-        )

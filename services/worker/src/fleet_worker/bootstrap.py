@@ -18,8 +18,10 @@ from fleet_chassis.settings import SettingsError
 from fleet_chassis.tasks import owned
 from fleet_contracts.topology import CONTROL_CANCELS, DEAD_RAW
 from fleet_worker import postponing
-from fleet_worker.attempts import Attempting
+from fleet_worker.attempting import Attempting
 from fleet_worker.cancelling import Canceller
+from fleet_worker.conversation_parts import open_conversations
+from fleet_worker.conversing import Conversations
 from fleet_worker.delivery import TenantRule
 from fleet_worker.door.burying import Burying
 from fleet_worker.door.cancels import Cancels
@@ -32,7 +34,8 @@ from fleet_worker.door.tenant_queues import TenantQueues
 from fleet_worker.door.watchdog import Watchdog
 from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
-from fleet_worker.limiter import BEAT_S, Rules, ScaleSignal, open_limiter
+from fleet_worker.limiter import ScaleSignal, open_limiter
+from fleet_worker.limiter_parts import rules_of
 from fleet_worker.observing import Observer
 from fleet_worker.parking import ParkingLot
 from fleet_worker.ports import Ledger, Limiter, Replies
@@ -51,7 +54,6 @@ from fleet_worker.upstream_parts import open_upstream, prices_of, watch_balance
 
 CONNECT_TIMEOUT_S = 20.0
 LAST_COPIES_S = 10.0
-STORE_SLACK_S = 0.5
 CANCELS_AT_ONCE = 50
 RAW_DEAD_LETTERS_AT_ONCE = 10
 
@@ -128,7 +130,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     prices = prices_of(settings)
     shared = None if sharing.store is None else (sharing.store, settings.namespace)
     tenant_queues = TenantQueues(settings.concurrency, get_log("door"))
-    rules = _rules(settings)
+    rules = rules_of(settings)
     limiter = await parts.enter_async_context(
         open_limiter(
             rules,
@@ -148,6 +150,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         observer=observer,
         prices=prices,
     )
+    conversations = await open_conversations(settings, clock, registry, sharing.store, parts)
     parking = tracing.parking(ParkingLot(deliverer, clock, observer))
     replies = tracing.replies(RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4)))
     rule = TenantRule(settings.strict_tenants, settings.trusted())
@@ -166,7 +169,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         worker=settings.worker_name,
     )
     permits = tracing.limiter(limiter)
-    handler = _handler(settings, attempting, permits, ledger, replies, parking, retrying)
+    handler = _handler(settings, attempting, permits, conversations, replies, parking, retrying)
     intake = Intake(
         handler=tracing.handler(handler),
         supervisor=supervisor,
@@ -210,23 +213,6 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     return Worker(door, sharing.ledger, supervisor, deliverer, observer, readiness, health_url)
 
 
-def _rules(settings: WorkerSettings) -> Rules:
-    return Rules(
-        account=settings.account,
-        concurrency=settings.limit_concurrency,
-        rpm=settings.limit_rpm,
-        tpm=settings.limit_tpm,
-        start=settings.limit_start,
-        reserve=settings.limit_reserve,
-        waiters=settings.limit_waiters,
-        keeps_lost=settings.permit_lost == "keep",
-        spare=settings.store_down_permits if settings.store_down == "share" else 0,
-        # By then every living worker has beaten once, even where its first two tries were in vain.
-        grace_s=BEAT_S + 2 * settings.store_timeout_s + STORE_SLACK_S,
-        longest_s=settings.longest_request_s,
-    )
-
-
 def _retrying(settings: WorkerSettings, clock: Clock) -> Retrying:
     policy = RetryPolicy(settings.retry_base_s, settings.retry_longest_s)
     return Retrying(policy, clock, random.Random())
@@ -236,7 +222,7 @@ def _handler(
     settings: WorkerSettings,
     attempting: Attempting,
     limiter: Limiter,
-    ledger: Ledger,
+    conversations: Conversations,
     replies: Replies,
     parking: postponing.ParkingLot,
     retrying: Retrying,
@@ -244,7 +230,8 @@ def _handler(
     return Handler(
         attempting=attempting,
         limiter=limiter,
-        ledger=ledger,
+        ledger=attempting.ledger,
+        conversations=conversations,
         replies=replies,
         parking=parking,
         retrying=retrying,

@@ -45,6 +45,8 @@ class Completion:
     """Whether a part of the usage is an estimate, because the upstream did not tell it."""
     cost: dict[str, Any] | None = None
     """What it cost, as the contract's `Cost`; None where nobody knows."""
+    conversation: dict[str, Any] | None = None
+    """The conversation that this answer is in, as the contract's `Conversation`; None where it is in none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,22 @@ def compose_result(
         "attempts": attempts,
         "degraded": sent.degraded,
     }
+    if completion.conversation is not None:
+        body["conversation"] = completion.conversation
     encoded = _encode("result", fleet_id, body)
     if len(encoded) > MAX_REPLY_BYTES:
         return compose_failure(request, _too_large(len(encoded), body["digests"]), attempts)
     return Terminal("result", fleet_id, attempts, encoded)
+
+
+def compose_history(request: Addressed, conversation: dict[str, Any], messages: list[Any]) -> Terminal:
+    """`history`: a conversation as it is, or a `too_large` failure where no reply could carry it."""
+    fleet_id = final_id(_base(request))
+    encoded = _encode("history", fleet_id, {"conversation": conversation, "messages": messages})
+    if len(encoded) > MAX_REPLY_BYTES:
+        message = f"the history has {len(encoded)} bytes; a reply holds {MAX_REPLY_BYTES}: clear it"
+        return compose_failure(request, CompletionError(ErrorCode.TOO_LARGE, message, again=False), 0)
+    return Terminal("history", fleet_id, 0, encoded, "history")
 
 
 def compose_failure(request: Addressed, error: CompletionError, attempts: int) -> Terminal:

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from fleet_chassis.clock import Clock
 from fleet_worker import ports
-from fleet_worker.attempts import Attempting, Attempts
-from fleet_worker.completion import Completion, CompletionError
+from fleet_worker.attempting import Attempting
+from fleet_worker.attempts import Attempts
+from fleet_worker.completion import CompletionError
 from fleet_worker.composing import compose_failure, compose_result
+from fleet_worker.conversing import Conversations, Turn
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import DeliveryLease, Hold, LostError
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
-from fleet_worker.ports import ReplyStream
 from fleet_worker.postponed import PostponedError
 from fleet_worker.postponing import ParkingLot
 from fleet_worker.request import Request
@@ -26,6 +27,7 @@ class Handler:
     attempting: Attempting
     limiter: ports.Limiter
     ledger: ports.Ledger
+    conversations: Conversations
     replies: ports.Replies
     parking: ParkingLot
     retrying: Retrying
@@ -63,36 +65,36 @@ class Handler:
         stream = self.replies.open(request)
         attempts = self.attempting.of(request, hold, stream)
         deadline = Deadline.of(request, self.clock, self.longest_s)
+        turn = self.conversations.turn(request, hold)
         try:
-            terminal = await self._earn_terminal(request, hold, stream, attempts, deadline)
+            terminal = await self._earn_terminal(turn, attempts, deadline)
+            await turn.append(terminal, deadline)
             stored = await self.ledger.commit(hold, terminal, deadline)
             await stream.finish(stored)
             attempts.ended(stored)
+            await turn.ended()
             return stored
         finally:
             await stream.close()
+            await turn.release()
             await self.ledger.release(hold)
 
-    async def _earn_terminal(
-        self, request: Request, hold: Hold, stream: ReplyStream, attempts: Attempts, deadline: Deadline
-    ) -> Terminal:
+    async def _earn_terminal(self, turn: Turn, attempts: Attempts, deadline: Deadline) -> Terminal:
         try:
-            with hold.working(), self.parking.in_time(request):
-                completion = await self.retrying.call(
-                    lambda: self._attempt(request, attempts, deadline), attempts.worth_repeating, deadline
-                )
-            whole = attempts.succeeded(completion)
-            sent = attempts.heard(await stream.settle())
-            return compose_result(request, whole, sent, attempts.started, attempts.took())
+            with self.parking.in_time(turn.request):
+                if (known := await turn.begin(deadline)) is not None:
+                    return known
+                with attempts.at_work_on(turn.request):
+                    completion = await self.retrying.call(
+                        lambda: attempts.attempt(self.limiter, deadline), attempts.worth_repeating, deadline
+                    )
+            whole = turn.answered(attempts.succeeded(completion))
+            sent = attempts.heard(await attempts.stream.settle())
+            return compose_result(turn.request, whole, sent, attempts.started, attempts.took())
         except CompletionError as error:
-            attempts.heard(await stream.settle())
-            return compose_failure(request, error, attempts.started)
+            attempts.heard(await attempts.stream.settle())
+            return compose_failure(turn.request, error, attempts.started)
         except (PostponedError, LostError):
             raise  # it goes on later or elsewhere, so nothing of it may be told from here
         except Exception as bug:  # noqa: BLE001  # even a bug must end the request, once
-            return compose_failure(request, self.observer.broke(bug), attempts.started)
-
-    async def _attempt(self, request: Request, attempts: Attempts, deadline: Deadline) -> Completion:
-        with attempts.waiting_for_permit():
-            permit = await self.limiter.acquire(request, deadline, attempts.waits)
-        return await attempts.make(permit, deadline)
+            return compose_failure(turn.request, self.observer.broke(bug), attempts.started)

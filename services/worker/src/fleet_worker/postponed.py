@@ -21,6 +21,8 @@ class Reason(StrEnum):
     """The account is out of balance, or its key is refused."""
     THROTTLED = "throttled"
     """The limiter expects a wait too long for a delivery to be held."""
+    CONVERSATION = "conversation"
+    """Another turn of its conversation is under way."""
     RETRY_AFTER = "retry_after"
     """The upstream said when to come again."""
     NOT_YET = "not_yet"

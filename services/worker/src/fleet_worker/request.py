@@ -8,6 +8,8 @@ from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import Lane, OnBreak, RequestType
 
 RequestKey = tuple[str, str, int]
+ConversationKey = tuple[str, str]
+"""The tenant, and the name that its caller gave the conversation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,10 @@ class Request:
     retry: int = 0
     waiting: bool = False
     on_break: OnBreak = OnBreak.RESTART
+    conversation: str | None = None
+    """The name of the conversation that it is a turn of, or asks about."""
+    continues: int | None = None
+    """The version that the conversation must have; None where any will do."""
     deadline_ms: int | None = None
     queued_ms: int = 0
     deliveries: int = 0
@@ -64,6 +70,15 @@ class Request:
     def key(self) -> RequestKey:
         """What makes a request the same request."""
         return (self.tenant, self.correlation_id, self.retry)
+
+
+def key_text(key: RequestKey) -> str:
+    """A request's key as one string: `<tenant>/<correlation id>~<retry>`.
+
+    A tenant has no slash and a retry is a number, so no two keys give the same text.
+    """
+    tenant, correlation_id, retry = key
+    return f"{tenant}/{correlation_id}~{retry}"
 
 
 class Addressed(Protocol):

@@ -118,6 +118,26 @@ class WorkerSettings(ServiceSettings):
         gt=0,
         description="US dollars on the account below which limits are lowered and an error is logged",
     )
+    conversation_kept_s: float = Field(
+        default=2_592_000, ge=60, description="Seconds that a conversation is kept after its last turn"
+    )
+    conversation_bytes: int = Field(
+        default=4 * 1024 * 1024,
+        ge=1024,
+        le=8 * 1024 * 1024,
+        description="Bytes of one conversation; beyond them its oldest exchanges are forgotten",
+    )
+    conversation_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most tokens of a prompt with its conversation; what the model's context has room for if "
+        "unset",
+    )
+    conversation_trim: Literal["oldest_turns", "never"] = Field(
+        default="oldest_turns",
+        description="What a conversation that is too long leaves out: oldest_turns leaves out whole turns, "
+        "but no system prompt and no half of a tool exchange; with never, DeepSeek refuses it",
+    )
     prices_file: str = Field(
         default="", description="A price list of your own, as JSON; DeepSeek's published one where empty"
     )

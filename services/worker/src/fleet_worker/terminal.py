@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Kind = Literal["result", "failure", "history"]
+
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """One `result` or `failure`, encoded."""
+    """One `result`, `failure` or `history`, encoded."""
 
-    kind: Literal["result", "failure"]
+    kind: Kind
     fleet_id: str
     attempt: int
     body: bytes
     outcome: str = "result"
-    """`result`, or the failure's code: for logs and metrics."""
+    """`result`, `history`, or the failure's code: for logs and metrics."""

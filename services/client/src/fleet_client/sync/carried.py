@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from fleet_client.face import Face
 from fleet_client.sync.home import Home
+from fleet_client.sync.living import Living
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,20 +42,25 @@ def iterates(
     @functools.wraps(method)
     def call(self: Housed, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
         living = self._home.living()  # pyright: ignore[reportPrivateUsage]
-        events: list[AsyncGenerator[T]] = []
-
-        async def pull(client: Face) -> tuple[T] | None:
-            if not events:
-                events.append(method(client, *args, **kwargs))
-            async for event in events[0]:
-                return (event,)
-            return None
-
-        try:
-            while (found := living.run(pull)) is not None:
-                yield found[0]
-        finally:
-            for each in events:
-                living.leave(each)
+        yield from iterated(living, lambda client: method(client, *args, **kwargs))
 
     return call
+
+
+def iterated(living: Living, begin: Callable[[Face], AsyncGenerator[T]]) -> Generator[T]:
+    """What a generator of the client yields, one by one; leaving it early closes that one."""
+    events: list[AsyncGenerator[T]] = []
+
+    async def pull(client: Face) -> tuple[T] | None:
+        if not events:
+            events.append(begin(client))
+        async for event in events[0]:
+            return (event,)
+        return None
+
+    try:
+        while (found := living.run(pull)) is not None:
+            yield found[0]
+    finally:
+        for each in events:
+            living.leave(each)

@@ -9,6 +9,7 @@ from fleet_client.face import Face
 from fleet_client.fleet import Fleet as AsyncFleet
 from fleet_client.leaving import Leaving
 from fleet_client.sync.carried import iterates, waits
+from fleet_client.sync.conversation import Conversation
 from fleet_client.sync.home import Home
 
 
@@ -23,6 +24,14 @@ class Calls:
     stream = iterates(Asking.stream)
     results = iterates(Leaving.results)
     batch = iterates(Batching.batch)
+
+    def conversation(self, id: str, **options: Any) -> Conversation:  # noqa: A002 -- the word that callers use
+        """A conversation that the fleet keeps; the arguments are those of `fleet_client.Fleet.conversation`.
+
+        Raises:
+            InvalidRequest: a function can't be a tool; told with the first call.
+        """
+        return Conversation(self._home, id, options)
 
     def close(self) -> None:
         """End calls under way with `FleetClosed`, and disconnect. A later call connects anew."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from fleet_client.errors import FleetError
 from fleet_client.request import Request
+from fleet_client.testing.conversations import Conversations
 from fleet_client.testing.queues import Exchange
 from fleet_client.testing.recorded import Asked
 from fleet_client.testing.script import Fails, Play, Reply, Says, Silence
@@ -21,7 +22,8 @@ class Kept:
     """A request that the ledger knows, and how it ended."""
 
     body: bytes = field(repr=False)
-    reply: Says | Fails
+    end: bytes = field(repr=False)
+    """The terminal reply, which is sent again as it was."""
 
 
 class Memory:
@@ -36,6 +38,7 @@ class Memory:
         self.asked: deque[Asked] = deque(maxlen=_MOST_REMEMBERED)
         self.cancelled: deque[str] = deque(maxlen=_MOST_REMEMBERED)
         self.exchange = Exchange()
+        self.conversations = Conversations()
         self._script = deque(script)
         self._otherwise = otherwise
         self._ledger: OrderedDict[Key, Kept] = OrderedDict()
@@ -53,9 +56,9 @@ class Memory:
         """The IDs of the requests that ended, in order."""
         return tuple(correlation_id for _, correlation_id, _ in self._ledger)
 
-    def keep(self, request: Request, reply: Says | Fails) -> None:
+    def keep(self, request: Request, end: bytes) -> None:
         """Remember how the request ended."""
-        self._ledger[key_of(request)] = Kept(request.body, reply)
+        self._ledger[key_of(request)] = Kept(request.body, end)
         if len(self._ledger) > _MOST_REMEMBERED:
             self._ledger.popitem(last=False)
 

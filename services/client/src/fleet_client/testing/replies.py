@@ -18,14 +18,27 @@ _WORKER = "fake-worker"
 _COST = {"amount": "0", "currency": "USD", "estimated": True}
 
 
-def replies_of(request: Request, reply: Says | Fails) -> list[bytes]:
-    """Every reply to a request, in order; the last one is terminal."""
+def replies_before(request: Request, reply: Says | Fails) -> list[bytes]:
+    """Every reply to a request but the terminal one, in order."""
     body: Json = orjson.loads(request.body)
     found = list(_waiting(request, reply)) + (
         list(_streamed(request, reply)) if body.get("stream") is True else []
     )
-    end = _result(request, body, reply) if isinstance(reply, Says) else _failure(request, reply)
-    return [orjson.dumps(each) for each in [*found, end]]
+    return [orjson.dumps(each) for each in found]
+
+
+def end_of(request: Request, reply: Says | Fails, conversation: Json | None = None) -> bytes:
+    """The terminal reply; of a turn, with the conversation that it is in."""
+    if isinstance(reply, Fails):
+        return orjson.dumps(_failure(request, reply))
+    place = {} if conversation is None else {"conversation": conversation}
+    return orjson.dumps({**_result(request, orjson.loads(request.body), reply), **place})
+
+
+def history_of(request: Request, conversation: Json, messages: list[Json]) -> bytes:
+    """The terminal reply to a `conversation.v1`."""
+    head = {"kind": "history", "id": final_id(request.id_base)}
+    return orjson.dumps({**head, "conversation": conversation, "messages": messages})
 
 
 def beginning_of(request: Request, reply: Silence) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import orjson
@@ -11,13 +12,14 @@ from fleet_client.errors import FleetError
 from fleet_client.following import Follower, Wish
 from fleet_client.request import Request
 from fleet_client.tasks import Tasks
+from fleet_client.testing.conversations import Kept
 from fleet_client.testing.memory import Key, Memory, key_of
 from fleet_client.testing.queues import MemoryReader
 from fleet_client.testing.recorded import asked_from
-from fleet_client.testing.replies import beginning_of, refusal_of, replies_of
+from fleet_client.testing.replies import beginning_of, end_of, history_of, refusal_of, replies_before
 from fleet_client.testing.script import Fails, Says, Silence
 from fleet_client.wire import Posting, Take
-from fleet_contracts import ErrorCode
+from fleet_contracts import ConversationAction, ErrorCode, RequestType
 from fleet_contracts.grammar import results_key
 
 
@@ -52,19 +54,18 @@ class MemoryWire:
         request, message_id = posting.request, posting.message_id()
         kept = self._memory.kept(request)
         if kept is not None:
-            same = kept.body == request.body
-            end = replies_of(request, kept.reply)[-1] if same else refusal_of(request, message_id)
+            end = kept.end if kept.body == request.body else refusal_of(request, message_id)
             self._start(request, self._send(posting, [end]))
+            return
+        if request.type is RequestType.CONVERSATION:
+            self._start(request, self._serve(posting))
             return
         asked = asked_from(request, wants_replies=posting.wants_replies)
         self._memory.asked.append(asked)
         reply = await self._memory.reply_to(asked)
         if isinstance(reply, FleetError):
             raise reply
-        if isinstance(reply, Silence):
-            self._start(request, self._send(posting, beginning_of(request, reply)))
-            return
-        self._start(request, self._work(posting, reply, replies_of(request, reply)))
+        self._start(request, self._work(posting, reply))
 
     async def cancel(self, request: Request, timeout_s: float) -> None:
         """Remember the cancel, and let a request that has not ended end as cancelled."""
@@ -74,7 +75,7 @@ class MemoryWire:
             working = self._under_way.get(key_of(request))
             if working is not None:
                 working.cancel()
-            self._end(request, Fails(ErrorCode.CANCELLED))
+            self._end(request, end_of(request, Fails(ErrorCode.CANCELLED)))
 
     def follow(self, wish: Wish) -> Follower:
         """A reader of the results in memory."""
@@ -96,14 +97,44 @@ class MemoryWire:
         task = self._under_way[key] = self._working.start(work, _raise)
         task.add_done_callback(lambda _: self._under_way.pop(key, None))
 
-    async def _work(self, posting: Posting, reply: Says | Fails, replies: list[bytes]) -> None:
-        await self._send(posting, replies[:-1])
-        self._end(posting.request, reply)
-        await self._send(posting, replies[-1:])
+    async def _work(self, posting: Posting, reply: Says | Fails | Silence) -> None:
+        conversation = self._memory.conversations.of(posting.request)
+        if conversation is None:
+            await self._say(posting, reply, None)
+            return
+        async with conversation.turn:
+            await self._say(posting, conversation.refuses(posting.request) or reply, conversation)
 
-    def _end(self, request: Request, reply: Says | Fails) -> None:
-        self._memory.keep(request, reply)
-        self._copy(request, replies_of(request, reply)[-1])
+    async def _say(self, posting: Posting, reply: Says | Fails | Silence, conversation: Kept | None) -> None:
+        request = posting.request
+        if isinstance(reply, Silence):
+            await self._send(posting, beginning_of(request, reply))
+            if conversation is not None:
+                await asyncio.Event().wait()  # its turn is under way until it is cancelled
+            return
+        await self._send(posting, replies_before(request, reply))
+        if conversation is not None and isinstance(reply, Says):
+            conversation.append(orjson.loads(request.body), reply)
+        end = end_of(request, reply, None if conversation is None else conversation.place)
+        self._end(request, end)
+        await self._send(posting, [end])
+
+    async def _serve(self, posting: Posting) -> None:
+        request = posting.request
+        conversation = self._memory.conversations.of(request) or Kept("")
+        clears = orjson.loads(request.body)["action"] == ConversationAction.CLEAR
+        async with conversation.turn if clears else nullcontext():
+            refused = conversation.refuses(request)
+            if clears and refused is None:
+                conversation.clear()
+            said = [*conversation.system, *conversation.messages]
+            end = end_of(request, refused) if refused else history_of(request, conversation.place, said)
+            self._end(request, end)
+        await self._send(posting, [end])
+
+    def _end(self, request: Request, end: bytes) -> None:
+        self._memory.keep(request, end)
+        self._copy(request, end)
 
     async def _send(self, posting: Posting, replies: list[bytes]) -> None:
         for reply in replies if posting.wants_replies else ():

@@ -16,9 +16,10 @@ from fleet_contracts.grammar import (
     RequestType,
     lane_and_tenant,
 )
-from fleet_contracts.request import ChatRequest, FimRequest
+from fleet_contracts.request import ChatRequest, ConversationRequest, FimRequest
 from fleet_contracts.topology import REQUESTS_BATCH
 from fleet_worker.delivery import Delivery, RefusedError, TenantRule
+from fleet_worker.door.conversations import MODEL, conversation_of
 from fleet_worker.door.identity import (
     correlation_id_of,
     count_of,
@@ -32,9 +33,10 @@ from fleet_worker.door.identity import (
 from fleet_worker.door.resumed import parked_until_ms_of, published_ms_of
 from fleet_worker.request import Published, Refusal, Request
 
-_BODIES: dict[RequestType, type[ChatRequest] | type[FimRequest]] = {
+_BODIES: dict[RequestType, type[ChatRequest | FimRequest | ConversationRequest]] = {
     RequestType.CHAT: ChatRequest,
     RequestType.FIM: FimRequest,
+    RequestType.CONVERSATION: ConversationRequest,
 }
 
 
@@ -79,7 +81,7 @@ def _request(delivery: Delivery, tenant: str, rule: TenantRule, now_ms: int) -> 
     correlation_id = correlation_id_of(delivery)
     reply_to = reply_to_of(delivery, tenant, rule)
     kind = _type(delivery)
-    _refuse_unserved(delivery)
+    conversation, continues = conversation_of(delivery, kind)
     body = _body(delivery)
     model, stream = _check_fields(kind, body)
     published_ms = published_ms_of(delivery)
@@ -98,6 +100,8 @@ def _request(delivery: Delivery, tenant: str, rule: TenantRule, now_ms: int) -> 
         retry=retry_of(delivery),
         waiting=_flag(delivery, names.WAITING),
         on_break=_on_break(delivery),
+        conversation=conversation,
+        continues=continues,
         deadline_ms=count_of(delivery, names.DEADLINE_MS),
         queued_ms=0 if published_ms is None else max(0, now_ms - published_ms),
         deliveries=delivery.deliveries,
@@ -146,6 +150,8 @@ def _check_fields(kind: RequestType, body: dict[str, Any]) -> tuple[str, bool]:
         checked = _BODIES[kind].model_validate(body)
     except ValidationError as error:
         raise RefusedError(ErrorCode.INVALID_REQUEST, _first_problem(error)) from None
+    if isinstance(checked, ConversationRequest):
+        return MODEL, False
     return checked.model, bool(checked.stream)
 
 
@@ -172,15 +178,6 @@ def _readable_retry(delivery: Delivery) -> int:
         return retry_of(delivery)
     except RefusedError:
         return 0
-
-
-def _refuse_unserved(delivery: Delivery) -> None:
-    if names.CONVERSATION in delivery.headers:
-        # Answering without the history would look right and be wrong.
-        raise RefusedError(
-            ErrorCode.INVALID_REQUEST,
-            f"{names.CONVERSATION} is not served by this release; send the whole history in messages.",
-        )
 
 
 def _flag(delivery: Delivery, name: str) -> bool:

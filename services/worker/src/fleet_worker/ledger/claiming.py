@@ -15,12 +15,12 @@ from fleet_worker.ledger.liveness import Liveness
 from fleet_worker.ledger.notices import Notices
 from fleet_worker.ledger.observing import LedgerObserver
 from fleet_worker.ledger.record import Claimant, Owner
-from fleet_worker.ledger.records import Records, key_text
+from fleet_worker.ledger.records import Records
 from fleet_worker.ledger.terminals import terminal_of
 from fleet_worker.ledger.times import HOLD_S, LEASE_S, MOST_VANISHED, PROBE_S, Times
 from fleet_worker.ledger.trust import Trust, forgiving, patient
 from fleet_worker.postponed import PostponedError, Reason
-from fleet_worker.request import Request
+from fleet_worker.request import Request, key_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,8 @@ class _WhyNot:
 
 def identity_of(request: Request) -> str:
     """What a repeated request must share with the first."""
-    return f"{request.type}:{request.digest}"
+    asked = f"{request.type}:{request.digest}"
+    return asked if request.conversation is None else f"{asked}:{request.conversation}"
 
 
 def quarantined(vanished: int) -> CompletionError:

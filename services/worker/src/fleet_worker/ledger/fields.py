@@ -1,13 +1,15 @@
 """Pure: the fields of a record in the store, written and read in one place."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from fleet_contracts.grammar import Lane
 from fleet_worker.hold import Facts
 from fleet_worker.ledger.record import Head, Record
+from fleet_worker.terminal import Kind
 
 _TRIAL = b"trial:"
+_KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 
 
 def facts_in(facts: Facts) -> tuple[str, str, int, str]:
@@ -24,7 +26,7 @@ def facts_from(values: Sequence[bytes]) -> Facts:
 def head_in(values: Sequence[bytes]) -> Head:
     """The head of a terminal reply from kind, id, attempt, outcome and digest."""
     kind, fleet_id, attempt, outcome, digest = (value.decode() for value in values)
-    return Head("result" if kind == "result" else "failure", fleet_id, int(attempt), outcome, digest)
+    return Head(_KINDS[kind], fleet_id, int(attempt), outcome, digest)
 
 
 def record_of(fields: Mapping[bytes, Any], body: bytes | None) -> Record:

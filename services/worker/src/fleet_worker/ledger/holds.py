@@ -5,8 +5,7 @@ from fleet_worker.completion import CompletionError
 from fleet_worker.hold import Hold, LostError
 from fleet_worker.ledger.notices import Notices
 from fleet_worker.ledger.observing import LedgerObserver
-from fleet_worker.ledger.records import key_text
-from fleet_worker.request import RequestKey
+from fleet_worker.request import RequestKey, key_text
 
 
 class Holds:

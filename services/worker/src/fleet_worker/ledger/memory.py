@@ -7,9 +7,9 @@ from fleet_chassis.clock import Clock
 from fleet_worker.ledger import rules
 from fleet_worker.ledger.answers import CancelAnswer, Claimed, Committed, Standing
 from fleet_worker.ledger.record import Claimant, Head, Holder, Record
-from fleet_worker.ledger.records import Hear, key_text
+from fleet_worker.ledger.records import Hear
 from fleet_worker.ledger.times import Times
-from fleet_worker.request import RequestKey
+from fleet_worker.request import RequestKey, key_text
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 MAX_ENDED = 500_000

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from fleet_worker.hold import Facts
+from fleet_worker.terminal import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """A terminal reply without its body: all that is left when the body is no longer kept."""
 
-    kind: Literal["result", "failure"]
+    kind: Kind
     fleet_id: str
     attempt: int
     outcome: str

@@ -45,12 +45,3 @@ class Records(Protocol):
     async def hears(self, channel: str) -> bool:
         """Whether anybody listens on a worker's channel."""
         ...
-
-
-def key_text(key: RequestKey) -> str:
-    """A request's key as one string: `<tenant>/<correlation id>~<retry>`.
-
-    A tenant has no slash and a retry is a number, so no two keys give the same text.
-    """
-    tenant, correlation_id, retry = key
-    return f"{tenant}/{correlation_id}~{retry}"

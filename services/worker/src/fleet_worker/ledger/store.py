@@ -25,10 +25,9 @@ from fleet_worker.ledger.answers import (
 )
 from fleet_worker.ledger.fields import facts_from, facts_in, head_in, record_of
 from fleet_worker.ledger.record import Claimant, Head, Holder, Owner, Record
-from fleet_worker.ledger.records import key_text
 from fleet_worker.ledger.rules import MOST_WAITING
 from fleet_worker.ledger.times import Times
-from fleet_worker.request import RequestKey
+from fleet_worker.request import RequestKey, key_text
 
 _HERE = "fleet_worker.ledger"
 _CLAIM = load_script(_HERE, "claim.lua")
