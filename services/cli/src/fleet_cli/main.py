@@ -9,6 +9,7 @@ from typer.main import get_command
 from fleet_cli.commands.ask import ask
 from fleet_cli.commands.audit import audit
 from fleet_cli.commands.batch import batch
+from fleet_cli.commands.chat import chat
 from fleet_cli.commands.demo import demo
 from fleet_cli.commands.dlq import dlq
 from fleet_cli.commands.doctor import doctor
@@ -39,6 +40,7 @@ app.callback()(root)
 app.command()(up)
 app.command()(demo)
 app.command()(ask)
+app.command()(chat)
 app.command()(tail)
 app.command()(show)
 app.command()(status)

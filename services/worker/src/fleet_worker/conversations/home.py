@@ -11,6 +11,8 @@ from fleet_worker.conversations.observing import ConversationObserver
 from fleet_worker.hold import Hold
 from fleet_worker.request import ConversationKey
 
+HOLD_S = 2.0
+"""Long enough for the end of a turn that is nearly over; beyond it, a rung is the place to wait."""
 MAX_WAITING_BYTES = 256 * 1024 * 1024
 
 
@@ -43,6 +45,8 @@ class Home:
     trust: Trust
     clock: Clock
     observer: ConversationObserver
+    hold_s: float = HOLD_S
+    """How long a delivery waits for another turn's end, in seconds."""
     room: int = MAX_WAITING_BYTES
     """Bytes of answers that may still wait for a store that is away."""
     held: set[Held] = field(default_factory=set[Held])

@@ -22,8 +22,7 @@ class Line:
     @contextmanager
     def expecting(self, name: str) -> Generator[asyncio.Event | None]:
         """An event that is set whenever the conversation may have come free; None where there is no room."""
-        waiting = self._waiting.get(name, set())
-        if len(waiting) >= MOST_OF_ONE or sum(map(len, self._waiting.values())) >= self._most:
+        if self.waiting(name) >= MOST_OF_ONE or sum(map(len, self._waiting.values())) >= self._most:
             yield None
             return
         freed = asyncio.Event()
@@ -34,6 +33,10 @@ class Line:
             self._waiting[name].discard(freed)
             if not self._waiting[name]:
                 del self._waiting[name]
+
+    def waiting(self, name: str) -> int:
+        """How many wait for a conversation."""
+        return len(self._waiting.get(name, ()))
 
     def hear(self, message: bytes) -> None:
         """Take a message from this worker's channel."""

@@ -31,8 +31,6 @@ from fleet_worker.postponed import PostponedError, Reason
 from fleet_worker.request import ConversationKey, Request, key_text
 from fleet_worker.terminal import Terminal
 
-HOLD_S = 2.0
-"""How long a delivery waits for another turn's end; beyond, it is parked."""
 AGAIN_S = 5.0
 """When a parked turn looks again: the shortest rung."""
 PATIENCE_S = 600.0
@@ -130,7 +128,8 @@ class FleetTurn:
             return None
 
     async def _take(self, deadline: Deadline) -> Taken | Answered:
-        until = self.home.clock.monotonic() + min(HOLD_S, max(0.0, deadline.left_s(self.home.clock)))
+        # Only the waiting is cut short: a question that was cut off might have been answered with a yes.
+        until = _now() + min(self.home.hold_s, max(0.0, deadline.left_s(self.home.clock)))
         with self.home.line.expecting(name_of(self.conversation)) as freed:
             while True:
                 if freed is not None:
@@ -146,7 +145,7 @@ class FleetTurn:
                         self.home.observer.turn("conflict")
                         raise _conflict(version, self.wanted.continues)
                     case Busy(left_ms=left_ms):
-                        left_s = until - self.home.clock.monotonic()
+                        left_s = until - _now()
                         if freed is None or left_s <= 0:
                             self.home.observer.turn("busy")
                             raise PostponedError(Reason.CONVERSATION, AGAIN_S)
@@ -201,6 +200,10 @@ class FleetTurn:
 
     def _place(self, version: int) -> dict[str, str | int]:
         return {"id": self.conversation[1], "version": version}
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _conflict(version: int, continues: int | None) -> CompletionError:
