@@ -27,7 +27,7 @@ def chat(
         float, typer.Option(min=1, max=86_400, help="Seconds to wait for one whole answer.")
     ] = 900,
 ) -> None:
-    """Talk line by line; the fleet remembers what was said.
+    """Talk line by line; what was said is kept.
 
     Each line is a turn; an empty one is not. /clear forgets what was said, /cost sums up this session,
     /history shows what is kept, /quit or the end of input ends. Answers go to standard output, all else to
