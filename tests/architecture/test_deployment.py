@@ -83,7 +83,7 @@ def test_health_checks_are_valid_python(service: str):
 
 
 def test_every_service_that_stays_is_checked_and_started_again():
-    for service in ("rabbitmq", "valkey", "simulator", "worker"):
+    for service in ("rabbitmq", "valkey", "simulator", "worker", "prometheus", "grafana"):
         assert "    healthcheck:\n" in service_in(COMPOSE, service)
         assert "    restart: unless-stopped\n" in service_in(COMPOSE, service)
 
@@ -92,7 +92,7 @@ def test_every_container_is_confined():
     services = re.findall(
         r"^  (\w+):$", COMPOSE.partition("\nservices:")[2].partition("\nnetworks:")[0], re.MULTILINE
     )
-    assert {*FLEET, "rabbitmq", "valkey"} == set(services)
+    assert {*FLEET, "rabbitmq", "valkey", "prometheus", "grafana"} == set(services)
     for service in services:
         assert re.search(r"<<: \*(confined|fleet)$", service_in(COMPOSE, service), re.MULTILINE)
     assert "<<: *confined" in COMPOSE.partition("x-fleet:")[2].partition("\n\n")[0]
@@ -100,7 +100,7 @@ def test_every_container_is_confined():
 
 def test_compose_refers_to_files_that_exist():
     for file in re.findall(r"^ +- (\./[^:]+):", COMPOSE, re.MULTILINE):
-        assert (ROOT / file).is_file()
+        assert (ROOT / file).exists()
     (built,) = re.findall(r"context: ([^,]+), dockerfile: ([^,}]+)", COMPOSE)
     assert Path(ROOT, *built).is_file()
 
@@ -134,7 +134,7 @@ def test_compose_holds_no_key_and_calls_no_real_account_unasked():
 
 def test_compose_opens_no_port_to_the_network():
     published = re.findall(r"^ +- (\S+:\d+)$", COMPOSE, re.MULTILINE)
-    assert len(published) == 4
+    assert len(published) == 6
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 

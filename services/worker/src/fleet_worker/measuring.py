@@ -3,7 +3,10 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from fleet_chassis.metrics import Names
+from fleet_contracts.codes import ErrorCode
+from fleet_contracts.grammar import Lane
 from fleet_worker.completion import Completion, CompletionError
+from fleet_worker.outcome import Outcome
 
 MOST_MODELS = 20
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
@@ -100,6 +103,20 @@ class RequestMetrics:
         )
         self.in_flight = Gauge("fleet_requests_in_flight", "Requests in work", registry=registry)
         self.draining = Gauge("fleet_draining", "1 from the beginning of a drain", registry=registry)
+
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        # A counter that appears with its first event has no increase then, and no alert would hear of it.
+        for code in ErrorCode:
+            self.buried.labels(code)
+        for lane in Lane:
+            for outcome in ("result", *ErrorCode):
+                self.ended.labels(lane, outcome)
+        for outcome in Outcome:
+            self.settled.labels(outcome.value)
+        for why in ("silent", "gone"):
+            self.revived.labels(why)
 
     def called(self, model: str, ended: Completion | CompletionError | None) -> None:
         """An upstream call ended; None where it was cut off here."""

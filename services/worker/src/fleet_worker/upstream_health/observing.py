@@ -27,6 +27,10 @@ class HealthObserver:
         self._retries = Counter(
             "fleet_retries", "Repetitions asked of the retry budget", ["granted"], registry=registry
         )
+        for reason in Reason:
+            self._postponed.labels(reason)
+        for granted in ("true", "false"):
+            self._retries.labels(granted)
         self._paused = Gauge(
             "fleet_account_paused",
             "1 while DeepSeek refuses the account: page a person",
