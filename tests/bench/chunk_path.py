@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,22 +21,27 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aio_pika
+import httpx
 import orjson
 from chunk_reader import Read, reading
 
 from fleet_chassis.topology import apply
+from fleet_cli.stack.child import Child
+from fleet_cli.stack.processes import WORKER_READY
 from fleet_contracts.topology import REQUESTS
 from fleet_simulator.answers import expected_text
 from fleet_simulator.config import Lengths
 from fleet_simulator.tokens import split
 from harness.broker import SharedBroker, shared_broker
+from harness.collector import a_collector
 from harness.processes import a_fleet
 from harness.waiting import until
 
 RATE = 20
 WARM_S = 1.5
 START_S = 30.0
-PLAIN, WIRE = "public API", "wire"
+PLAIN, WIRE, WATCHED = "public API", "wire", "watched wire"
+SCRAPE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,26 @@ async def _post(url: str, path: str, document: object) -> None:
     await writer.wait_closed()
 
 
-async def measure(broker: SharedBroker, plan: argparse.Namespace, streams: int, *, plain: bool) -> Cost:
+@asynccontextmanager
+async def watched(worker: Child) -> AsyncGenerator[None]:
+    """Ask the worker for its metrics again and again, as Prometheus does, only more often."""
+    page = f"{(await worker.wait_for_line(WORKER_READY, deadline_s=START_S)).group(1)}/metrics"
+
+    async def scrape() -> None:
+        async with httpx.AsyncClient() as http:
+            while True:
+                (await http.get(page)).raise_for_status()
+                await asyncio.sleep(SCRAPE_S)
+
+    task = asyncio.create_task(scrape())
+    try:
+        yield
+    finally:
+        assert not task.done(), "the worker's metrics could not be had"
+        task.cancel()
+
+
+async def measure(broker: SharedBroker, plan: argparse.Namespace, streams: int, way: str) -> Cost:
     url = await broker.add_vhost(f"bench-{uuid4().hex[:8]}")
     await apply(url)
     # Long enough that no stream ends inside the window, however late the last one starts.
@@ -127,15 +151,20 @@ async def measure(broker: SharedBroker, plan: argparse.Namespace, streams: int, 
         "FLEET_LIMIT_START": str(streams + 10),
         "FLEET_LIMIT_WAITERS": str(streams + 10),
         "FLEET_LOG_LEVEL": "error",
-        "FLEET_PLAIN_PUBLISH": str(plain).lower(),
+        "FLEET_PLAIN_PUBLISH": str(way == PLAIN).lower(),
     }
     with tempfile.TemporaryDirectory() as logs:
         async with (
+            a_collector() as collector,
             a_simulator(tokens) as base_url,
             a_fleet(url, base_url, Path(logs), **settings) as fleet,
             reading(url, "deepseek.reply.bench.chunks") as (read, channel),
+            AsyncExitStack() as looking,
         ):
-            worker = await fleet.start_worker()
+            traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url} if way == WATCHED else {}
+            worker = await fleet.start_worker(**traces)
+            if way == WATCHED:
+                await looking.enter_async_context(watched(worker))
             exchange = await channel.get_exchange(REQUESTS, ensure=False)
             for number in range(streams):
                 await exchange.publish(_request(number), "interactive.bench")
@@ -144,7 +173,7 @@ async def measure(broker: SharedBroker, plan: argparse.Namespace, streams: int, 
                 await until(lambda: read.accepted >= streams, deadline_s=START_S)
             await asyncio.sleep(WARM_S)
             cost = await _window(read, worker.pid, plan.seconds, characters_a_delta(tokens))
-            if plan.profile and not plain:
+            if plan.profile and way == WIRE:
                 await _profiled(worker.pid, plan.profile)
             await worker.kill()
     await broker.delete_vhost(urlsplit(url).path.strip("/"))
@@ -184,11 +213,11 @@ def _middle(costs: list[Cost]) -> Cost:
 
 async def compare(broker: SharedBroker, plan: argparse.Namespace, streams: int) -> None:
     # In turns, for no machine is ever equally busy for long.
-    ways = [WIRE] if plan.wire_only else [WIRE, PLAIN]
+    ways = [WIRE, WATCHED] if plan.telemetry else [WIRE] if plan.wire_only else [WIRE, PLAIN]
     runs: dict[str, list[Cost]] = {way: [] for way in ways}
     for _ in range(plan.runs):
         for way in ways:
-            runs[way].append(await measure(broker, plan, streams, plain=way == PLAIN))
+            runs[way].append(await measure(broker, plan, streams, way))
     middle = {way: _middle(costs) for way, costs in runs.items()}
     title = f"{streams} streams x {RATE} deltas/s"
     if PLAIN in middle:
@@ -196,6 +225,9 @@ async def compare(broker: SharedBroker, plan: argparse.Namespace, streams: int) 
             plain.us_a_delta / wire.us_a_delta for wire, plain in zip(runs[WIRE], runs[PLAIN], strict=True)
         ]
         print(f"{title}: the wire takes 1/{statistics.median(ratios):.1f} of the public API's CPU a delta")  # noqa: T201
+    elif WATCHED in middle:
+        ratios = [on.us_a_delta / off.us_a_delta for off, on in zip(runs[WIRE], runs[WATCHED], strict=True)]
+        print(f"{title}: traces and a scrape a second cost {statistics.median(ratios) - 1:+.1%} of it")  # noqa: T201
     else:
         print(title)  # noqa: T201
     for way, cost in middle.items():
@@ -207,6 +239,7 @@ def _plan() -> argparse.Namespace:
     parser.add_argument("--streams", type=int, nargs="+", default=[100, 500])
     parser.add_argument("--seconds", type=float, default=6.0, help="of each measured window")
     parser.add_argument("--runs", type=int, default=3, help="of each way; the middle one is shown")
+    parser.add_argument("--telemetry", action="store_true", help="with traces and scrapes, against without")
     parser.add_argument("--wire-only", action="store_true", help="leave out the public API")
     parser.add_argument(
         "--profile", default="", help="shell command run beside each wire run; PID is the worker"
