@@ -6,8 +6,12 @@ from fleet_contracts.grammar import RequestType
 from fleet_worker.completion import Delta
 from fleet_worker.deepseek.message import MessageParts
 from fleet_worker.deepseek.shapes import Json, as_list, as_object
+from fleet_worker.deepseek.usage import usage_of
 
 _PER_LOGPROB = 256
+_PER_FIELD = 256
+_ENVELOPE_BYTES = 512
+"""What a chunk without much in it has, which replaces what the last one had."""
 _OF_STREAMS_ONLY = frozenset({"delta", "text", "logprobs"})
 
 
@@ -26,24 +30,39 @@ class Assembly:
         """What the call used; None until the upstream told it."""
         self._logprobs: dict[str, Any] | None = None
         self._logprob_count = 0
+        self._held = 0
         self._parts = MessageParts()
         self.finish_reason: Any = None
         """As the upstream says it; None until it came."""
 
     @property
     def size(self) -> int:
-        """About how many characters are held."""
-        return self._parts.characters + self._logprob_count * _PER_LOGPROB
+        """About how many characters are held, at least as many as are."""
+        return self._held
 
-    def add(self, chunk: Json) -> Delta | None:
+    def add(self, chunk: Json, size_bytes: int = 0) -> Delta | None:
         """Take one chunk; None where it holds no content, as a role preamble and a chunk of usage don't.
+
+        Args:
+            chunk: as the upstream sent it.
+            size_bytes: how long it was on the wire. What is large counts whole, whatever it holds.
 
         Raises:
             ShapeError: it is no chunk.
         """
+        before = self._counted()
+        delta = self._add(chunk)
+        self._held += max(self._counted() - before, size_bytes - _ENVELOPE_BYTES)
+        return delta
+
+    def _counted(self) -> int:
+        fields = len(self._head) + len(self._choice) + len(self._logprobs or ()) + self._parts.fields
+        return self._parts.characters + self._logprob_count * _PER_LOGPROB + fields * _PER_FIELD
+
+    def _add(self, chunk: Json) -> Delta | None:
         self._head.update(chunk)
         if usage := chunk.get("usage"):
-            self.usage = as_object(usage)
+            self.usage = usage_of(usage)
         choices = as_list(chunk.get("choices"))
         if not choices:
             return None

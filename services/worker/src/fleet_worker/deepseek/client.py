@@ -14,11 +14,11 @@ from fleet_worker.deadline import Deadline
 from fleet_worker.deepseek.auth import BearerAuth
 from fleet_worker.deepseek.clocks import Clocks, Watch
 from fleet_worker.deepseek.endpoints import Endpoints
-from fleet_worker.deepseek.errors import deadline_passed, interrupted, refused, silent, unreachable
+from fleet_worker.deepseek.errors import deadline_passed, interrupted, packed, refused, silent, unreachable
 from fleet_worker.deepseek.reading import AnswerReader, StreamedAnswer, WholeAnswer
 from fleet_worker.deepseek.refusals import answer_of, retry_after_s
 from fleet_worker.deepseek.shapes import Json
-from fleet_worker.deepseek.transport import open_http, pieces_of
+from fleet_worker.deepseek.transport import PLAIN, is_packed, open_http, pieces_of
 from fleet_worker.deepseek.verdict import check
 from fleet_worker.request import Request
 
@@ -30,7 +30,7 @@ _HEADERS = {
     "Content-Type": "application/json",
     "Accept": "text/event-stream, application/json",
     # Compressed streams arrive in lumps, and save little on events of one token.
-    "Accept-Encoding": "identity",
+    **PLAIN,
     "User-Agent": "deepseek-fleet",
 }
 
@@ -96,6 +96,8 @@ class DeepSeek:
         async with self._sent(call) as response:
             if response.status_code != _OK:
                 raise await self._refusal(response, call)
+            if is_packed(response):
+                raise packed()
             pieces = pieces_of(response)
             answer = await _read(call.reader, pieces)
             watch = call.watch

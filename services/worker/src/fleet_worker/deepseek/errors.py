@@ -110,6 +110,15 @@ def interrupted(what: str, upstream: UpstreamAnswer | None = None) -> Completion
     )
 
 
+def packed() -> CompletionError:
+    """The error for an answer that is compressed, though the call asked for one that is not."""
+    return CompletionError(
+        ErrorCode.UPSTREAM_UNAVAILABLE,
+        "the upstream compresses its answers unasked: switch that off in what is at DEEPSEEK_BASE_URL",
+        again=False,
+    )
+
+
 def silent(clock: str, seconds: float) -> CompletionError:
     """The error for a clock that rang."""
     return CompletionError(

@@ -22,6 +22,11 @@ class MessageParts:
         self.characters = 0
         """Of text and of arguments, so far."""
 
+    @property
+    def fields(self) -> int:
+        """How many fields and tool calls are held."""
+        return len(self._texts) + len(self._others) + len(self._tool_calls)
+
     def add(self, delta: Json) -> Json:
         """Take a delta; returns what a reader has not seen of it: text and tool calls that are not empty."""
         fields: Json = {}

@@ -7,19 +7,19 @@ Sources: https://api-docs.deepseek.com/api/list-models, https://api-docs.deepsee
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
+from typing import Any
 
 from fleet_chassis.clock import Clock
 from fleet_worker.deepseek.auth import BearerAuth
 from fleet_worker.deepseek.endpoints import Endpoints
-from fleet_worker.deepseek.errors import interrupted, refused, silent, unreachable
+from fleet_worker.deepseek.errors import interrupted, packed, refused, silent, unreachable
 from fleet_worker.deepseek.refusals import answer_of
 from fleet_worker.deepseek.shapes import Json, ShapeError, as_list, as_object, parsed
-from fleet_worker.deepseek.transport import HttpClient, RequestError, open_http
+from fleet_worker.deepseek.transport import PLAIN, HttpClient, RequestError, is_packed, open_http, pieces_of
 
 _OK = 200
 _MAX_BYTES = 1024 * 1024
@@ -113,13 +113,14 @@ class Probe:
             raise unreachable() from error
 
     async def _ask(self, url: str) -> tuple[Json, str | None]:
-        async with self._http.stream("GET", url, auth=self._auth) as response:
+        async with self._http.stream("GET", url, auth=self._auth, headers=PLAIN) as response:
+            if is_packed(response):
+                raise packed()
             body = bytearray()
-            async with aclosing(cast("AsyncGenerator[bytes]", response.aiter_bytes())) as pieces:
-                async for piece in pieces:
-                    body += piece
-                    if len(body) > _MAX_BYTES:
-                        raise interrupted(f"is longer than {_MAX_BYTES} bytes")
+            async for piece in pieces_of(response):
+                body += piece
+                if len(body) > _MAX_BYTES:
+                    raise interrupted(f"is longer than {_MAX_BYTES} bytes")
             if response.status_code != _OK:
                 upstream = answer_of(response.status_code, self._auth.hide(bytes(body)), None)
                 raise refused(response.status_code, upstream)

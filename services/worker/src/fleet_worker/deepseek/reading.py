@@ -1,7 +1,7 @@
 """Reads the body of a 200: as a stream of events, or as one JSON document."""
 
 from collections.abc import AsyncIterator
-from typing import Protocol, cast
+from typing import Protocol
 
 from fleet_contracts.grammar import MAX_REPLY_BYTES, RequestType
 from fleet_worker.completion import CompletionError, Emit
@@ -11,6 +11,7 @@ from fleet_worker.deepseek.errors import interrupted, too_large
 from fleet_worker.deepseek.refusals import error_of
 from fleet_worker.deepseek.shapes import Json, ShapeError, as_object, parsed
 from fleet_worker.deepseek.sse import EventReader, EventTooLargeError
+from fleet_worker.deepseek.usage import usage_of
 from fleet_worker.deepseek.verdict import texts_of
 
 _DONE = b"[DONE]"
@@ -69,7 +70,7 @@ class StreamedAnswer:
             for data in self._events.feed(piece):
                 if data == _DONE:
                     return True
-                delta = self._assembly.add(_chunk(data))
+                delta = self._assembly.add(_chunk(data), len(data))
                 if delta is not None:
                     self._emit(delta)
                     heard = True
@@ -121,8 +122,10 @@ class WholeAnswer:
 
     def usage(self) -> Json | None:
         """As the protocol says."""
-        usage = self._document.get("usage")
-        return cast("Json", usage) if isinstance(usage, dict) else None
+        try:
+            return usage_of(self._document.get("usage"))
+        except ShapeError:
+            return None
 
 
 def _chunk(data: bytes) -> Json:

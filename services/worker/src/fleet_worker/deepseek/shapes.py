@@ -6,6 +6,9 @@ import orjson
 
 Json = dict[str, Any]
 
+DEEPEST = 250
+"""Levels of objects and lists that a reply can pass on: the encoder takes 254, the decoder many more."""
+
 
 class ShapeError(ValueError):
     """Something from the upstream isn't shaped as the API says. Never quotes it."""
@@ -15,14 +18,27 @@ def parsed(data: bytes | bytearray) -> Any:
     """The JSON in `data`.
 
     Raises:
-        ShapeError: it holds none.
+        ShapeError: it holds none, or is nested deeper than a reply can be.
     """
     try:
-        return orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError:
         problem = "holds broken JSON or broken UTF-8"
+    else:
+        # Brackets are counted in no time; only where there are many have levels to be.
+        if data.count(b"[") + data.count(b"{") <= DEEPEST or _fits_into_a_reply(value):
+            return value
+        problem = "is nested too deep"
     # Raised outside the handler, for orjson's error keeps the whole text and would be kept as the context.
     raise ShapeError(problem)
+
+
+def _fits_into_a_reply(value: Any) -> bool:
+    try:
+        orjson.dumps([[[[value]]]])
+    except orjson.JSONEncodeError:
+        return False
+    return True
 
 
 def as_object(value: Any) -> Json:

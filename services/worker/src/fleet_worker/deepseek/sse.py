@@ -6,6 +6,7 @@ multi-byte character cut in two between reads is nobody's concern.
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 
+_PER_LINE_BYTES = 40
 _BOM = b"\xef\xbb\xbf"
 _LINE_FEED = 0x0A
 
@@ -97,8 +98,9 @@ class EventReader:
         return events
 
     def _take(self, data: bytes) -> None:
+        # A further line costs memory even where it holds nothing.
+        self._data_bytes += len(data) + (_PER_LINE_BYTES if self._data else 0)
         self._data.append(data)
-        self._data_bytes += len(data)
         self._check(self._data_bytes)
 
     def _complete(self) -> bytes:

@@ -13,6 +13,9 @@ class ToolCalls:
         self._functions: dict[int, Json] = {}
         self._arguments: dict[int, list[str]] = {}
 
+    def __len__(self) -> int:
+        return len(self._calls)
+
     def add(self, fragments: list[Any]) -> int:
         """Take the fragments of one delta; returns how many characters of arguments they hold.
 

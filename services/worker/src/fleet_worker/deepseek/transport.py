@@ -14,6 +14,9 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 _IDLE_CONNECTION_S = 15
 _BODY = "fleet_body"
 
+PLAIN = {"Accept-Encoding": "identity"}
+"""Asks for an answer that is not compressed."""
+
 HttpClient = httpx.AsyncClient
 RequestError = httpx.RequestError
 """What a call can fail with before its answer is whole."""
@@ -72,15 +75,18 @@ class SocketPieces:
         return piece
 
 
+def is_packed(response: httpx.Response) -> bool:
+    """Whether the body is compressed: a few kilobytes of it may unpack to gigabytes, so it is left alone."""
+    return response.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
+
+
 def pieces_of(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body as it comes, decoded where it is encoded; can be read on by another iterator.
+    """The body as it comes, packed where it is packed; can be read on by another iterator.
 
     Raises:
         httpx.RequestError: from the iterator; the body broke off.
     """
     body: aiohttp.StreamReader | None = response.extensions.get(_BODY)
-    if "content-encoding" in response.headers:
-        return response.aiter_bytes()
     return response.aiter_raw() if body is None else SocketPieces(body)
 
 

@@ -1,10 +1,11 @@
 """Pure: whether a whole answer is a success."""
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from fleet_worker.deepseek.errors import interrupted
-from fleet_worker.deepseek.shapes import Json, ShapeError, as_list, as_object
+from fleet_worker.deepseek.shapes import Json, ShapeError, as_list, as_object, as_text
+from fleet_worker.deepseek.usage import usage_of
 from fleet_worker.request import Request
 
 _FINISHED = frozenset({"stop", "tool_calls", "length", "content_filter"})
@@ -23,10 +24,12 @@ def check(answer: Json, request: Request) -> None:
     """
     try:
         choice = _choice_of(answer)
+        _check_texts(choice)
+        usage_of(answer.get("usage"))
     except ShapeError as error:
         raise interrupted(str(error)) from error
     finish_reason = choice.get("finish_reason")
-    if finish_reason not in _FINISHED:
+    if not isinstance(finish_reason, str) or finish_reason not in _FINISHED:
         raise interrupted(f"ended with {_described(finish_reason)}")
     if finish_reason == "stop" and _wants_json(request) and not texts_of(answer).get("content", "").strip():
         blank = interrupted("is blank where JSON was asked for (say json in the prompt, and give an example)")
@@ -50,6 +53,17 @@ def _choice_of(answer: Json) -> Json:
     if not choices:
         raise ShapeError("has no choices")
     return as_object(choices[0])
+
+
+def _check_texts(choice: Json) -> None:
+    """Whatever is digested and shown as text has to be text."""
+    message = as_object(choice.get("message"))
+    for text in (choice.get("text"), message.get("content"), message.get("reasoning_content")):
+        as_text(text)
+    for call in as_list(message.get("tool_calls")):
+        function = as_object(call).get("function")
+        if type(function) is not dict or type(cast("Json", function).get("arguments")) is not str:
+            raise ShapeError("has a tool call without the text of its arguments")
 
 
 def _described(finish_reason: Any) -> str:
