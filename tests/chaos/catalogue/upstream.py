@@ -26,7 +26,7 @@ def _arrivals(stage: Stage, since: float) -> Counter[int]:
     "the account takes 4 calls at once where the fleet begins with 60; later it takes none for 8 s",
     "the limit is learned: few calls are refused; refused without end, a request fails after three calls",
     settings={"FLEET_LIMIT_START": "60", "FLEET_RETRY_BASE_S": "0.5"},
-    within_s=120,
+    within_s=240,  # the limit that such refusals teach grows slowly
 )
 async def throttled(stage: Stage) -> None:
     simulator = stage.scene.simulator
