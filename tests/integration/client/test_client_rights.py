@@ -48,6 +48,7 @@ async def test_a_tenant_with_the_rights_of_the_readme_can_do_everything_for_itse
             Fleet(url, tenant=TENANT) as fleet,
         ):
             assert (await fleet.complete("who am I?")).text == TENANT
+            assert [each.unwrap().text async for each in fleet.batch(["who am I?"], "mine")] == [TENANT]
             await fleet.submit("hi")
             with pytest.raises(Exception, match="nothing final"):
                 await fleet.complete("hi", id="unwanted", timeout_s=2)
