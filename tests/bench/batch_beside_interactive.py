@@ -3,7 +3,7 @@
 Prints; asserts nothing. Broker, simulator, worker and batch are processes of their own. The simulator has
 DeepSeek's own delays and short answers; every twentieth line is refused by it (422). The batch is killed (-9)
 at a quarter, a half and three quarters, and started again each time; meanwhile one caller asks one streamed
-request after another.
+request after another. Then a second batch is stopped (SIGSTOP) and let go on in turns.
 
 Run: `PYTHONPATH=tests .venv/bin/python tests/bench/batch_beside_interactive.py --lines 20000`
 """
@@ -11,6 +11,7 @@ Run: `PYTHONPATH=tests .venv/bin/python tests/bench/batch_beside_interactive.py 
 import argparse
 import asyncio
 import os
+import signal
 import statistics
 import tempfile
 import time
@@ -28,10 +29,13 @@ from fleet_client import Fleet, Text
 from harness.batches import REFUSED, Batch, a_batch, results_in, write_prompts
 from harness.broker import shared_broker
 from harness.processes import a_fleet
+from harness.waiting import until
 
 KILLED_AT = (0.25, 0.5, 0.75)
 DEADLINE_S = 3600.0
 GAP_S = 0.1
+SETTLE_S = 4.0
+ROUNDS, SAMPLES_A_ROUND = 8, 20
 
 
 class Charges:
@@ -103,6 +107,23 @@ async def beside(fleet: Fleet, work: asyncio.Task[None]) -> list[float]:
     return found
 
 
+async def in_turns(fleet: Fleet, batch: Batch, rounds: int, samples: int) -> tuple[list[float], list[float]]:
+    """First tokens while the batch stands still, and while it runs, in turns: no machine is ever quiet."""
+    still: list[float] = []
+    running: list[float] = []
+    child = await batch.start()
+    try:
+        await until(lambda: batch.settled > 0, deadline_s=DEADLINE_S)
+        for _ in range(rounds):
+            for number, told_of in ((signal.SIGSTOP, still), (signal.SIGCONT, running)):
+                child.signal(number)
+                await asyncio.sleep(SETTLE_S)
+                told_of.extend(await some(fleet, samples))
+    finally:
+        await child.kill()
+    return still, running
+
+
 def shown(what: str, found: list[float]) -> str:
     cuts = statistics.quantiles(found, n=100)
     return (
@@ -111,7 +132,7 @@ def shown(what: str, found: list[float]) -> str:
     )
 
 
-async def measure(url: str, folder: Path, lines: int, window: int, samples: int) -> None:
+async def measure(url: str, folder: Path, lines: int, window: int) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AMQP_", "REDIS_"))}  # noqa: TID251
     async with AsyncExitStack() as ends:
         simulator, base_url = await start_simulator(environ, folder, 1.0)
@@ -126,42 +147,40 @@ async def measure(url: str, folder: Path, lines: int, window: int, samples: int)
         ends.callback(following.cancel)
 
         await some(fleet, 10)
-        before = await some(fleet, samples)
-        say(shown("idle, before", before))
-        asked = 10 + samples
         batch = a_batch(folder, url, "--concurrency", str(window))
         refused = write_prompts(batch.source, lines, refused_every=20)
         began = time.monotonic()
         during = await beside(fleet, asyncio.create_task(killed_and_ended(batch, lines)))
         took_s = time.monotonic() - began
-        say(shown("beside the batch", during))
-        after = await some(fleet, samples)
-        say(shown("idle, after", after))
-        asked += len(during) + samples
-
         following.cancel()
-        paid = await charges.look() - asked
+        paid = await charges.look() - 10 - len(during)
         found = results_in(batch.results)
-        say(batch.log.read_text().splitlines()[-2])
         say(
             f"  {lines} lines in {took_s:.0f} s ({lines / took_s:.0f}/s) with {len(KILLED_AT)} kills: "
             f"{len(found.answered)} answered, {len(found.failed)} failed ({len(refused)} refused by the "
             f"simulator, the same: {found.failed == refused}), {len(found.twice)} twice, {paid} calls paid"
         )
+        say(shown("beside the batch", during))
+
+        (folder / "turns").mkdir()
+        turns = a_batch(folder / "turns", url, "--concurrency", str(window))
+        write_prompts(turns.source, 100_000)
+        still, running = await in_turns(fleet, turns, ROUNDS, SAMPLES_A_ROUND)
+        say(shown("it stands still", still))
+        say(shown("it runs, in turns", running))
 
 
-async def main(lines: int, window: int, samples: int) -> None:
+async def main(lines: int, window: int) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("AMQP_", "REDIS_"))}  # noqa: TID251
     with tempfile.TemporaryDirectory() as folder, shared_broker(environ) as broker:
         url = await broker.add_vhost("bench-batch")
         await apply(url)
-        await measure(url, Path(folder), lines, window, samples)
+        await measure(url, Path(folder), lines, window)
 
 
 if __name__ == "__main__":
     reading = argparse.ArgumentParser(description=__doc__)
     reading.add_argument("--lines", type=int, default=20_000)
     reading.add_argument("--window", type=int, default=100)
-    reading.add_argument("--samples", type=int, default=100)
     given = reading.parse_args()
-    asyncio.run(main(given.lines, given.window, given.samples))
+    asyncio.run(main(given.lines, given.window))

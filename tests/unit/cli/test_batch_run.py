@@ -3,12 +3,15 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from rich.console import Console
 
 from fleet_chassis.clock import SystemClock
 from fleet_cli.batch.choosing import choices
@@ -16,7 +19,7 @@ from fleet_cli.batch.figures import Figures, Rate, duration, short
 from fleet_cli.batch.hours import CheaperHours
 from fleet_cli.batch.line import Choices
 from fleet_cli.batch.money import Purse, dollars, nano
-from fleet_cli.batch.progress import PlainLines
+from fleet_cli.batch.progress import PlainLines, progress_on
 from fleet_cli.batch.running import Ended, run_batch
 from fleet_cli.batch.schema import Schema
 from fleet_cli.batch.showing import advices, show_check, show_status, summary
@@ -277,3 +280,16 @@ def test_plain_lines_come_every_ten_seconds() -> None:
         now[0] = float(second)
         lines.show(Figures(10, second // 5, 0, 0, 0, 0))
     assert len(said) == 2
+
+
+def test_a_bar_shows_the_figures_and_gives_the_terminal_back() -> None:
+    screen = StringIO()
+    bar = progress_on(Console(file=screen, force_terminal=True, width=150), lambda: 0.0)
+    with suppress(ZeroDivisionError), bar:
+        bar.show(Figures(10, 3, 1, 1000, 2000, 5_000_000))
+        bar.note("waits for something")
+        raise ZeroDivisionError
+    assert "4 of 10 lines, 3 done, 1 failed" in screen.getvalue()
+    assert "waits for something" in screen.getvalue()
+    assert screen.getvalue().rfind("\x1b[?25h") > screen.getvalue().rfind("\x1b[?25l")
+    assert isinstance(progress_on(Console(file=StringIO()), lambda: 0.0), PlainLines)
