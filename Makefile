@@ -18,7 +18,7 @@ ONLY ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # ---------------------------------------------------------------- run
 .PHONY: up demo
@@ -29,7 +29,7 @@ demo: $(READY) ## See it at work in a minute, against the simulator; ends by its
 	@$(BIN)/fleet demo $(ARGS)
 
 # ---------------------------------------------------------------- test
-.PHONY: test test-fast test-all check chaos chaos-all
+.PHONY: test test-fast test-all check bench-limiter chaos chaos-all
 test: $(READY) ## Run every test (ARGS='-k name' picks some; FLEET_TEST_BROKER=4 runs them on RabbitMQ 4)
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
@@ -41,6 +41,9 @@ test-all: $(READY) ## Run every test; a skipped one fails the run
 
 chaos: $(READY) ## Break a fleet under load for some minutes, and say what became of every request
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+bench-limiter: $(READY) ## Measure what the limiter keeps and costs, against its goals (ARGS='soak --calls 1000000')
+	@PYTHONPATH=tests:tests/bench $(BIN)/python tests/bench/limiter.py $(ARGS)
 
 chaos-all: $(READY) ## Play every known fault, one by one, as long as it takes; goes on where it was (ONLY=name)
 	@PYTHONPATH=tests $(BIN)/python -m chaos.catalogue $(ONLY) $(ARGS)

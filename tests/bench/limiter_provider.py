@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import TextIO
 
+from limiter_loop import loop_factory
+
 
 class Provider:
     """Counts and refuses."""
@@ -66,14 +68,17 @@ class Provider:
 
 
 async def main() -> None:
-    """Serve until killed."""
-    with Path(sys.argv[1]).open("w", buffering=1) as log:  # noqa: ASYNC230 - once, before anything is served
+    """Serve until killed; what is logged is on disk a fifth of a second later."""
+    with Path(sys.argv[1]).open("w", buffering=2**20) as log:  # noqa: ASYNC230 - once, before anything is served
         provider = Provider(log, int(sys.argv[2]))
         server = await asyncio.start_server(provider.serve, "127.0.0.1", 0, backlog=4096)
         sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
         sys.stdout.flush()
-        await server.serve_forever()
+        while True:
+            await asyncio.sleep(0.2)
+            log.flush()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(main())

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any, Protocol
 
+from limiter_loop import loop_factory
 from limiter_rivals import LocalShare, Polling
 from prometheus_client import CollectorRegistry
 
@@ -35,7 +36,7 @@ class Limits(Protocol):
     async def acquire(self, request: Request, deadline: Deadline) -> Permit: ...
 
 
-def request_of(tenant: str, tokens: int) -> Request:
+def request_of(tenant: str, tokens: int, model: str) -> Request:
     """A request whose estimate is at least its real use: no input, and at most `tokens` of output."""
     return Request(
         correlation_id="c",
@@ -43,7 +44,7 @@ def request_of(tenant: str, tokens: int) -> Request:
         lane=Lane.INTERACTIVE,
         type=RequestType.CHAT,
         message_id="m",
-        model="deepseek-flash",
+        model=model,
         body={"max_tokens": tokens},
         payload=b"",
         digest="d",
@@ -71,18 +72,22 @@ class Bench:
         self.chance = random.Random(plan["seed"])
         self.waits: dict[str, list[float]] = {}
         self.calls = 0
+        self.refused = 0
+        self.warm_at = 0.0
 
-    async def caller(self, tenant: str, tokens: int, pause_s: float) -> None:
+    async def caller(self, tenant: str, tokens: int, pause_s: float, model: str) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.plan["port"])
         while time.monotonic() < self.ends:
             if pause_s:
                 await asyncio.sleep(self.chance.uniform(0.5, 1.5) * pause_s)
             asked = time.monotonic()
             try:
-                permit = await self.limits.acquire(request_of(tenant, tokens), Deadline(self.ends + 1))
-            except CompletionError:
+                permit = await self.limits.acquire(request_of(tenant, tokens, model), Deadline(self.ends + 1))
+            except CompletionError as error:
+                self.refused += error.code is ErrorCode.BUDGET_EXCEEDED
                 break
-            self.waits.setdefault(tenant, []).append(time.monotonic() - asked)
+            if asked > self.warm_at:
+                self.waits.setdefault(tenant, []).append(time.monotonic() - asked)
             low, high = self.plan["seconds"]
             actual = round(tokens * self.chance.uniform(*self.plan.get("actual", (1, 1))))
             writer.write(f"{tenant} {actual} {self.chance.uniform(low, high)}\n".encode())
@@ -95,15 +100,27 @@ class Bench:
                 await asyncio.sleep(self.chance.uniform(0, 0.1))
         writer.close()
 
-    async def run(self) -> None:
+    async def wait_for_the_others(self) -> None:
         # Processes start when all are there, however long that takes on a busy machine.
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         self.ends = float(await asyncio.to_thread(sys.stdin.readline))
-        await asyncio.sleep(self.plan.get("idle_s", 0))
-        callers = [one for one in self.plan["callers"] for _ in range(one["count"])]
+
+    async def run(self) -> None:
+        self.warm_at = time.monotonic() + self.plan.get("warm_s", 0)
+        seed = self.plan["seed"]
+        here = (one for one in self.plan["callers"] if one.get("only", seed) == seed)
+        callers = [one for one in here for _ in range(one["count"])]
         await asyncio.gather(
-            *(self.caller(one["tenant"], one.get("tokens", 100), one.get("pause_s", 0)) for one in callers)
+            *(
+                self.caller(
+                    one["tenant"],
+                    one.get("tokens", 100),
+                    one.get("pause_s", 0),
+                    one.get("model", "deepseek-flash"),
+                )
+                for one in callers
+            )
         )
 
 
@@ -125,8 +142,19 @@ async def main() -> None:
 
 
 async def report(bench: Bench, calls: list[int]) -> None:
+    await bench.wait_for_the_others()
+    before = calls[0]
+    await asyncio.sleep(bench.plan.get("idle_s", 0))
+    idle = calls[0] - before
     await bench.run()
-    sys.stdout.write(json.dumps({"calls": bench.calls, "scripts": calls[0], "waits": bench.waits}) + "\n")
+    told = {
+        "calls": bench.calls,
+        "scripts": calls[0] - before,
+        "scripts_idle": idle,
+        "refused": bench.refused,
+        "waits": bench.waits,
+    }
+    sys.stdout.write(json.dumps(told) + "\n")
 
 
 def count_scripts(store: RedisStore) -> list[int]:
@@ -141,4 +169,5 @@ def count_scripts(store: RedisStore) -> list[int]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(main())

@@ -73,7 +73,8 @@ async def test_beats_go_on_after_the_store_refused_one():
 
 
 @pytest.mark.parametrize(
-    "usage", [{"prompt_tokens": {}}, {"completion_tokens": "many"}, {"prompt_tokens": float("nan")}]
+    "usage",
+    [{"prompt_tokens": {}}, {"prompt_tokens": "all"}, {"prompt_tokens": 1e400}, {"completion_tokens": -9}],
 )
 async def test_a_use_that_makes_no_sense_keeps_no_permit(usage: dict[str, Any]):
     limiter = a_limiter_of(1)

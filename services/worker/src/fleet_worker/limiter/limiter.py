@@ -138,10 +138,11 @@ class FleetLimiter:
             pause_ms=lesson.pause_ms,
             used=actual.used,
         )
+        # First of all: whatever goes wrong in telling of it, the permit is back.
+        self.desk.release(ask, settlement)
         self._observer.ended(settlement.ended, settlement.spent, settlement.used)
         if lesson.told:
             self._observer.taught(ask.pool, lesson.told)
-        self.desk.release(ask, settlement)
 
     def _actual(self, request: Request, ended: Completion | CompletionError | None, call: Call) -> Actual:
         try:
