@@ -200,10 +200,10 @@ async def uncontended(args: Any) -> AsyncIterator[Figure]:
 
 
 async def money(args: Any) -> AsyncIterator[Figure]:
-    """A budget of one dollar and a hundred callers; then the same with a store that forgets every second."""
+    """A budget of one dollar and a hundred callers; then the same with a store that forgets every 3 s."""
     for name, more in (
         ("a dollar a day, 104 callers", {}),
-        ("the same, the store emptied every second", {"flush_every": 1}),
+        ("the same, the store emptied every 3 s", {"flush_every": 3}),
     ):
         run = await play(
             args,

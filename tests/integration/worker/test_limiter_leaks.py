@@ -157,15 +157,14 @@ async def test_a_frozen_worker_is_granted_nothing_more(shop: Shop):
 
 
 async def test_a_worker_that_lost_only_its_subscription_is_not_taken_for_dead_between_two_beats(shop: Shop):
-    rules = replace(QUICK, beat_s=1.2, lease_s=10)
+    rules = replace(QUICK, beat_s=15.0, lease_s=60)
     deaf, other = await shop.deaf("w1", rules), await shop.desk("w2", rules)
     ask = an_ask(1)
     await deaf.acquire(ask)
-    for _ in range(2):
-        await deaf.beat(POOL, [Held(ask, 0)], [])
-        for _ in range(12):
-            await asyncio.sleep(0.1)
-            await other.book.look(POOL)
+    until = CLOCK.monotonic() + 1.8
+    while CLOCK.monotonic() < until:
+        await asyncio.sleep(0.1)
+        await other.book.look(POOL)
     assert await other.held() == {ask.id}
 
 
@@ -266,6 +265,21 @@ async def test_what_was_spent_is_stated_again_to_a_store_that_forgot_before_anyt
     await shop.store.command("FLUSHDB")
     await worker.call(0, tenant="beta")
     assert await desk.spent("acme") == spent
+
+
+async def test_a_call_that_ends_before_a_store_that_forgot_heard_of_it_is_charged(
+    shop: Shop,
+):
+    worker, desk = await shop.worker("w1"), await shop.desk("w9")
+    await worker.call(0)
+    await until_so(lambda: nothing_held(shop, POOL))
+    once = await desk.spent("acme")
+    permit = await permit_of(worker.limiter)
+    await shop.store.command("FLUSHDB")
+    permit.release(an_answer())
+    await worker.call(0)
+    await until_so(lambda: nothing_held(shop, POOL))
+    assert await desk.spent("acme") == 3 * once
 
 
 async def test_counts_that_were_lost_are_counted_anew(shop: Shop):

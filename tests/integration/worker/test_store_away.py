@@ -1,5 +1,6 @@
 """A worker whose real store stands still, is full, is slow, or is cut off."""
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -8,6 +9,7 @@ import pytest
 from fleet_chassis.clock import SystemClock
 from fleet_chassis.store import open_store
 from fleet_cli.stack.store.store import Store
+from fleet_simulator.config import SimulatorConfig, Timing
 from harness.house import House, a_house
 from harness.proxy import a_proxy_before
 from harness.waiting import until
@@ -50,6 +52,33 @@ async def test_a_store_that_stands_still_closes_the_door_until_it_goes_on(fleet_
         assert (await house.caller.until_end(PATIENCE_S))[-1]["kind"] == "result"
         await until_ready(house)
         assert "fleet_store_up 1.0" in await metrics(house)
+
+
+async def test_a_request_in_hand_streams_without_the_store_where_operators_want_it_and_ends_when_it_is_back(
+    fleet_vhost: str, own_store: Store
+):
+    slow = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=10))
+    limits: dict[str, Any] = {"store_down": "share", "limit_concurrency": 2, "limit_start": 2}
+    body = {**BODY, "stream": True, "thinking": {"type": "disabled"}}
+    async with a_house(fleet_vhost, slow, REDIS_URL=own_store.url, **limits) as house:
+        running = await house.caller.ask(body)
+        await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1, deadline_s=PATIENCE_S)
+        waiting = await house.caller.ask(body)
+        await house.caller.next(PATIENCE_S)
+        # Long enough for a beat to tell how many places are kept for this.
+        await asyncio.sleep(2.5)
+        assert len(house.simulator.log.events(kind="admitted")) == 1
+        await own_store.pause()
+        await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2, deadline_s=PATIENCE_S)
+        while (await house.caller.next(PATIENCE_S)).get("kind") != "chunk":
+            pass
+        await own_store.resume()
+        ended = set[str]()
+        while ended != {running, waiting}:
+            reply = await house.caller.next(PATIENCE_S)
+            if reply["kind"] in {"result", "failure"}:
+                assert reply["kind"] == "result"
+                ended.add(reply["correlation_id"])
 
 
 async def test_a_full_store_closes_the_door_until_it_has_room(fleet_vhost: str, own_store: Store):

@@ -3,14 +3,16 @@ from typing import Any
 
 import pytest
 
+from fleet_chassis.clock import SystemClock
 from fleet_chassis.store import StoreScriptError
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import Completion, CompletionError
 from fleet_worker.deadline import Deadline
 from fleet_worker.limiter import FleetLimiter, Rules, in_memory
+from fleet_worker.limiter.memory_book import MemoryBook
 from fleet_worker.prices import published_prices
 from harness.clock import HandClock
-from harness.limiters import a_limiter_observer, an_answer
+from harness.limiters import a_limiter, a_limiter_observer, an_answer
 from harness.requests import a_request
 
 CLOCK = HandClock()
@@ -83,14 +85,16 @@ async def test_a_use_that_makes_no_sense_keeps_no_permit(usage: dict[str, Any]):
 
 
 async def test_one_settlement_that_the_store_refuses_for_good_stops_no_beat():
-    limiter = a_limiter_of(1)
-    book: Any = limiter.desk._book  # pyright: ignore[reportPrivateUsage]
+    rules = Rules(concurrency=1, start=1)
+    book: Any = MemoryBook(rules, CLOCK)
     book.beat_s, beaten = 0.1, book.beat
+    limiter = a_limiter(book, "memory", rules)
+    book.bind(limiter.desk)
 
     async def refused(*_told: Any) -> Any:
         raise StoreScriptError("no")
 
-    permit = await taken(limiter)
+    permit = await limiter.acquire(a_request(), Deadline(SystemClock().monotonic() + 5))
     book.release = refused
     beats: list[str] = []
 
@@ -132,7 +136,7 @@ async def test_a_call_ends_with_its_permit_where_that_is_wanted():
     running = asyncio.create_task(call())
     await began.wait()
     (ask_id,) = pool.held
-    limiter.desk._lose(pool, ask_id)  # pyright: ignore[reportPrivateUsage]
+    assert pool.lose(ask_id)
     with pytest.raises(CompletionError) as lost:
         await running
     assert (lost.value.code, lost.value.again) == (ErrorCode.UPSTREAM_INTERRUPTED, True)

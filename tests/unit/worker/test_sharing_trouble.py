@@ -73,7 +73,7 @@ class Workers:
         self.clock = HandClock()
         self.store = Store(self.clock)
 
-    def start(self, name: str, hold_s: float = 5.0) -> Built:
+    def start(self, name: str, hold_s: float = 5.0, *, starts_unrecorded: bool = False) -> Built:
         foundation = Foundation(
             owner=name,
             worker=name,
@@ -82,6 +82,7 @@ class Workers:
             observer=an_observer(),
             trust=self.store,
             hold_s=hold_s,
+            starts_unrecorded=starts_unrecorded,
         )
         built = build_ledger(foundation, lambda _: self.store)  # pyright: ignore[reportArgumentType]  # by __getattr__
         self.store.listeners[name] = built.holds.hear
@@ -145,6 +146,44 @@ async def test_an_owner_that_no_longer_listens_is_superseded_where_two_deliverie
     assert done.pop().result().key == a_request().key
     for one in pending:
         one.cancel()
+
+
+async def test_no_call_starts_while_the_store_is_away_unless_operators_want_it_to():
+    workers = Workers()
+    built = workers.start("a")
+    hold = await held(built)
+    workers.store.go_away()
+    with pytest.raises(LostError):
+        await built.ledger.begin_attempt(hold)
+
+
+async def test_a_call_that_started_without_the_store_is_stated_when_it_is_back_and_ends_as_any_other():
+    workers = Workers()
+    built = workers.start("a", starts_unrecorded=True)
+    delivery = DeliveryLease()
+    hold = await held(built, delivery)
+    workers.store.go_away()
+    assert await built.ledger.begin_attempt(hold) == 1
+    ending = asyncio.create_task(built.ledger.commit(hold, TERMINAL, soon(workers)))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not ending.done()
+    workers.store.come_back()
+    await built.renewing.renew_all()
+    assert await asyncio.wait_for(ending, 5) == TERMINAL
+    record = await workers.store.look(hold.key)
+    assert (record.attempts, record.ended is not None) == (1, True)
+
+
+async def test_a_call_starts_without_the_store_only_where_the_broker_still_counts_on_its_worker():
+    workers = Workers()
+    built = workers.start("a", starts_unrecorded=True)
+    delivery = DeliveryLease()
+    hold = await held(built, delivery)
+    workers.store.go_away()
+    delivery.lost()
+    with pytest.raises(LostError):
+        await built.ledger.begin_attempt(hold)
 
 
 async def test_nobody_is_declared_dead_right_after_the_store_was_away():

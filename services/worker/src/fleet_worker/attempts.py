@@ -214,11 +214,8 @@ class Attempts:
         self._so_far = before.after(error, self._pieces)
         error.partial = self._so_far.texts
         self.hold.void = error.code
-        self._goes_on = (
-            self.wanted.on_break is OnBreak.CONTINUE
-            and text_is_known
-            and may_continue(self.wanted, self._so_far)
-        )
+        wishes_to = text_is_known and self.wanted.on_break is OnBreak.CONTINUE
+        self._goes_on = wishes_to and may_continue(self.wanted, self._so_far)
 
     async def _may_repeat(self, error: CompletionError, *, again: bool) -> bool:
         postponed = self.upstream.postpones(error)

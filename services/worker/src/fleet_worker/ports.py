@@ -37,10 +37,9 @@ class Permit(Protocol):
     """The right to have one upstream call in flight."""
 
     def release(self, ended: Completion | CompletionError | None, received: float = 0) -> None:
-        """Give it back, and let the limits learn; called exactly once, on every way out; never waits.
+        """Give it back, once, on every way out, and let the limits learn; never waits.
 
-        `ended`: how the call ended; None where it was cut off here. `received`: about how many output tokens
-        had come by then.
+        `ended`: None where the call was cut off here; `received`: about how many output tokens had come.
         """
         ...
 
@@ -49,11 +48,7 @@ class Permit(Protocol):
         ...
 
     def kept(self) -> AbstractContextManager[None]:
-        """The length of the call.
-
-        Raises:
-            CompletionError: the permit was taken away, and operators want the call to end with it.
-        """
+        """The length of the call; raises CompletionError where that ends with a permit taken away."""
         ...
 
 
@@ -168,10 +163,7 @@ class Ledger(Protocol):
         ...
 
     def drain(self) -> None:
-        """Let no call begin any more; there is no way back.
-
-        Requests without a call are stopped with LostError; the others where another call would follow.
-        """
+        """Let no call begin any more, for good; requests without one, or at its end, stop (LostError)."""
         ...
 
     async def cancel(self, key: RequestKey) -> Hold | CancelSeen:

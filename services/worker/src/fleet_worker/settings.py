@@ -92,8 +92,9 @@ class WorkerSettings(ServiceSettings):
     )
     store_down: Literal["closed", "share"] = Field(
         default="closed",
-        description="While the store is away: closed starts no call, share lets each worker start a few, "
-        "whose places are kept free at other times; requests and tokens a minute are not counted meanwhile",
+        description="While the store is away: closed starts no call; share lets each worker start a few for "
+        "requests that it has in hand, from places kept free at other times: they stream, and end when the "
+        "store is back; nothing else is taken, and no rate or budget is counted meanwhile",
     )
     store_down_permits: int = Field(
         default=1, ge=1, description="With FLEET_STORE_DOWN=share: calls at once of one worker for each model"

@@ -89,6 +89,7 @@ async def open_sharing(
                 clock=clock,
                 observer=observer,
                 trust=store,
+                starts_unrecorded=settings.store_down == "share",
             ),
             parts,
         )

@@ -33,6 +33,8 @@ class Foundation:
     clock: Clock
     observer: LedgerObserver
     trust: Trust
+    starts_unrecorded: bool = False
+    """Whether a call may start while the store is away, where the broker still counts on this worker."""
     hold_s: float = HOLD_S
     """Seconds that a delivery waits for a request in other hands, or for the store."""
 
@@ -83,6 +85,7 @@ def build_ledger(foundation: Foundation, records_for: Callable[[Hear], Records])
         clock=base.clock,
         owner=base.owner,
         worker=base.worker,
+        starts_unrecorded=base.starts_unrecorded,
     )
     return Built(ledger, renewing, holds)
 

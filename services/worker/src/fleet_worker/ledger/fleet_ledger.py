@@ -40,6 +40,8 @@ class FleetLedger:
     """This worker's channel in the store: one of its own for each process."""
     worker: str
     """Its name, for people."""
+    starts_unrecorded: bool = False
+    """Whether a call may start while the store is away, where the broker still counts on this worker."""
 
     async def claim(self, request: Request, delivery: DeliveryLease) -> ports.Claim:
         """Take the request on, or learn why not."""
@@ -53,6 +55,10 @@ class FleetLedger:
         try:
             standing = await self.renewing.renew(hold)
         except StoreUnavailableError as error:
+            # Nobody else can claim the request meanwhile; the attempt is stated with the next renewal.
+            if self.starts_unrecorded and any(delivery.held for delivery in hold.deliveries):
+                hold.check()
+                return number
             raise LostError("the store is away: no call may start") from error
         if standing in {Standing.LOST, Standing.ENDED}:
             raise LostError("the request is in other hands")

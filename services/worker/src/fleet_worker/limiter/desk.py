@@ -8,10 +8,11 @@ from typing import Any
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import StoreScriptError, StoreUnavailableError
+from fleet_worker.limiter.errands import Errands
 from fleet_worker.limiter.observing import LimiterObserver
 from fleet_worker.limiter.possessions import Possessions, Wish
 from fleet_worker.limiter.rules import BEAT_S
-from fleet_worker.limiter.terms import Ask, Book, Granted, Held, Refused, Said, Settlement
+from fleet_worker.limiter.terms import Ask, Book, Granted, Refused, Said, Settlement
 
 TRY_AGAIN_S = 0.25
 CALLED_AGAIN_S = 0.5
@@ -19,7 +20,7 @@ MOST_UNSETTLED = 10_000
 
 
 class Desk:
-    """Keeps the book and this worker of one mind; owns every task that the limiter leaves running."""
+    """Keeps the book and this worker of one mind."""
 
     def __init__(
         self,
@@ -29,11 +30,7 @@ class Desk:
         observer: LimiterObserver,
         longest_s: float = math.inf,
     ) -> None:
-        """Takes permits from `book`.
-
-        `idle_pool`: the pool in which a worker that has nothing shows that it lives. `longest_s`: seconds
-        after which no permit can be held for a call any more.
-        """
+        """`idle_pool`: where it beats that has nothing. `longest_s`: for which no permit can be held."""
         self._longest_s = longest_s
         self._observer = observer
         self._book = book
@@ -41,7 +38,7 @@ class Desk:
         self._clock = clock
         self._pools: dict[str, Possessions] = {}
         self._unsettled: dict[str, tuple[Ask, Settlement]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands(observer.broke, at_once=book.beat_s is None)
         self._beat_now = asyncio.Event()
         self._called_at = 0.0
         self._away = False
@@ -56,7 +53,6 @@ class Desk:
         """This worker's part of a pool."""
         return self._pools.setdefault(name, Possessions())
 
-    # ---------------------------------------------------------------- what the limiter asks
     async def acquire(self, wish: Wish) -> Granted | Refused | Said:
         """Ask once; whoever has to wait looks at the wish's answer."""
         pool = self.pool(wish.ask.pool)
@@ -70,9 +66,7 @@ class Desk:
     def use_spare(self) -> None:
         """Begin what waits without the store, from the slots that it never grants."""
         for pool in self._pools.values():
-            for wish in list(pool.wishes.values())[: max(0, pool.spare - len(pool.spared))]:
-                pool.spared.add(wish.ask.id)
-                self._hold(wish)
+            pool.use_spare(self._clock.monotonic())
 
     def leave(self, wish: Wish) -> None:
         """Wait no more."""
@@ -83,26 +77,19 @@ class Desk:
     def release(self, ask: Ask, settlement: Settlement) -> None:
         """Give a permit back; returns at once, and the book is told until it has heard."""
         pool = self.pool(ask.pool)
-        pool.held.pop(ask.id, None)
-        pool.spared.discard(ask.id)
+        pool.drop(ask.id)
         if len(self._unsettled) < MOST_UNSETTLED:
             self._unsettled[ask.id] = (ask, settlement)
         else:
             pool.unsure = True
-        self._own(self._settle(ask, settlement))
+        self._errands.run(self._settle(ask, settlement))
         if self._away:
             self.use_spare()
 
     def give_back(self, ask: Ask) -> None:
         """Give back a permit that no call was made with; returns at once."""
-        pool = self.pool(ask.pool)
-        pool.held.pop(ask.id, None)
-        pool.spared.discard(ask.id)
-        self._own(self._leave(ask))
-
-    def keeps(self, ask: Ask) -> bool:
-        """Whether the permit is still this worker's."""
-        return ask.id in self.pool(ask.pool).held
+        self.pool(ask.pool).drop(ask.id)
+        self._errands.run(self._leave(ask))
 
     async def teach(self, expected: Callable[[str], int]) -> None:
         """Lower the limit of every pool that this worker knows to what `expected` says of it."""
@@ -110,7 +97,6 @@ class Desk:
             with suppress(StoreUnavailableError):
                 self._look_later(name, await self._asked(self._book.teach(name, expected(name))))
 
-    # ---------------------------------------------------------------- what the book tells
     def granted(self, ask_id: str) -> None:
         """A wish that waited has its permit; where nobody waits for it any more it is declined."""
         for pool in self._pools.values():
@@ -140,7 +126,6 @@ class Desk:
             self._called_at = now
             self._beat_now.set()
 
-    # ---------------------------------------------------------------- beating
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:
@@ -181,9 +166,9 @@ class Desk:
 
     async def _beat_in(self, name: str, *, last: bool) -> None:
         pool, now = self.pool(name), self._clock.monotonic()
-        self._give_up_the_overdue(pool, now)
-        held = [Held(ask, round((now - since) * 1000)) for ask, since in pool.held.values()]
-        waiting = [wish.ask for wish in pool.wishes.values()]
+        if pool.give_up_older(now - self._longest_s):
+            self._observer.broke(RuntimeError("a permit was held longer than any request lasts"))
+        held, waiting = pool.stated(now), [wish.ask for wish in pool.wishes.values()]
         ending = [ask.id for ask, _ in self._unsettled.values() if ask.pool == name]
         pool.unsure = False
         try:
@@ -193,65 +178,34 @@ class Desk:
             raise
         if beaten.again:
             self._beat_now.set()
-        pool.spare = beaten.spare
-        pool.in_use = beaten.in_flight > 0
-        pool.spared.intersection_update(pool.held.keys() - {one.ask.id for one in held})
+        pool.heard(beaten, held)
         for ask_id in beaten.lost:
-            self._lose(pool, ask_id)
+            if pool.lose(ask_id):
+                self._observer.lost()
         for forsaken in beaten.forsaken:
             self.pool(forsaken).unsure = True
         for ask_id in beaten.unheard:
             self.granted(ask_id)
-        for ask_id, place in beaten.places.items():
-            wish = pool.wishes.get(ask_id)
-            if wish is not None:
-                wish.stands_at(place)
         self._observer.beaten(name, beaten)
         self._look_later(name, beaten)
 
-    # ---------------------------------------------------------------- losing
-    def _lose(self, pool: Possessions, ask_id: str) -> None:
-        if pool.held.pop(ask_id, None) is not None:
-            self._observer.lost()
-            on_loss = pool.on_loss.get(ask_id)
-            if on_loss is not None:
-                on_loss()
-
-    def _give_up_the_overdue(self, pool: Possessions, now: float) -> None:
-        """A permit that nobody gave back would be stated for ever: no call runs so long."""
-        for ask_id, (_, since) in list(pool.held.items()):
-            if now - since > self._longest_s:
-                del pool.held[ask_id]
-                self._observer.broke(RuntimeError("a permit was held longer than any request lasts"))
-
-    # ---------------------------------------------------------------- how
     async def aclose(self) -> None:
         """Tell the book what it has not heard yet, for as long as that is quick, and stop."""
         self._closed = True
         for pool in self._pools.values():
-            if pool.timer is not None:
-                pool.timer.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=2.0)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            pool.look_no_more()
+        await self._errands.aclose()
 
     def _hold(self, wish: Wish) -> None:
-        pool = self.pool(wish.ask.pool)
-        pool.wishes.pop(wish.ask.id, None)
-        if not wish.answer.done():
-            pool.held[wish.ask.id] = (wish.ask, self._clock.monotonic())
-            wish.answer.set_result(True)
+        self.pool(wish.ask.pool).hold(wish, self._clock.monotonic())
 
     async def _asked(self, asking: Coroutine[Any, Any, Any]) -> Any:
         try:
-            said = await asking
+            return await asking
         except StoreUnavailableError:
             self._is_away(away=True)
             self._beat_now.set()
             raise
-        return said
 
     async def _leave(self, ask: Ask) -> None:
         try:
@@ -280,13 +234,7 @@ class Desk:
     def _look_later(self, name: str, said: Said) -> None:
         if said.next_ms < 0 or self._closed:
             return
-        pool, loop = self.pool(name), asyncio.get_running_loop()
-        at = loop.time() + said.next_ms / 1000
-        if pool.timer is not None and not pool.timer.cancelled():
-            if loop.time() < pool.timer.when() <= at:
-                return
-            pool.timer.cancel()
-        pool.timer = loop.call_at(at, lambda: self._own(self._look(name)))
+        self.pool(name).look_in(said.next_ms, lambda: self._errands.run(self._look(name)))
 
     async def _look(self, name: str) -> None:
         self.pool(name).timer = None
@@ -294,22 +242,6 @@ class Desk:
             self._look_later(name, await self._asked(self._book.look(name)))
         except StoreUnavailableError:
             return  # the next beat looks too
-
-    def _own(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._book.beat_s is None:
-            # A book in memory never waits, so what is told to it holds when this returns.
-            with suppress(StopIteration):
-                work.send(None)
-            return
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._observer.broke(error)
 
     def _is_away(self, *, away: bool) -> None:
         if away != self._away:

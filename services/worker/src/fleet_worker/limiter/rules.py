@@ -68,6 +68,21 @@ class Rules:
         published = PUBLISHED_CONCURRENCY.get(model, PUBLISHED_DEFAULT)
         return PoolLimits(self.concurrency or published, self.rpm, self.tpm)
 
+    def told(self, pool: str) -> list[float]:
+        """As scripts/head.lua takes them: limits, where they begin, times in ms, and what is kept free."""
+        limits = self.limits_of(pool)
+        times = (
+            self.window_s + self.jitter_s,
+            self.burst_s,
+            self.lease_s,
+            self.beat_s,
+            self.grace_s,
+            self.longest_s,
+        )
+        in_ms = (round(seconds * 1000) for seconds in times)
+        start = (limits.concurrency, limits.rpm or 0, limits.tpm or 0, self.start)
+        return [*start, *in_ms, self.reserve, self.spare]
+
 
 @dataclass(frozen=True, slots=True)
 class TenantLimits:

@@ -152,7 +152,9 @@ class StoreBook:
         ]
         day = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).date().isoformat()
         _, said, rest = await self._ask("release", ask.pool, told, self._keys.usage(day))
-        self._spending.heard(rest[1])
+        if not said["quiet_ms"]:
+            # Before its grace ends, a store that forgot does not know what was spent before.
+            self._spending.heard(rest[1])
         return Said(**said)
 
     async def leave(self, ask: Ask) -> Said:
@@ -233,7 +235,7 @@ class StoreBook:
         return word, {"next_ms": next_ms, "quiet_ms": quiet_ms}, rest
 
     def _head(self, pool: str) -> list[Any]:
-        rules, limits, run = self._rules, self._rules.limits_of(pool), self._run()
+        run = self._run()
         changed = self._confirmed_run is not None and self._confirmed_run != run
         return [
             self._worker,
@@ -241,21 +243,5 @@ class StoreBook:
             run,
             int(changed),
             pool,
-            limits.concurrency,
-            limits.rpm or 0,
-            limits.tpm or 0,
-            rules.start,
-            *(
-                round(seconds * 1000)
-                for seconds in (
-                    rules.window_s + rules.jitter_s,
-                    rules.burst_s,
-                    rules.lease_s,
-                    rules.beat_s,
-                    rules.grace_s,
-                    rules.longest_s,
-                )
-            ),
-            rules.reserve,
-            rules.spare,
+            *self._rules.told(pool),
         ]

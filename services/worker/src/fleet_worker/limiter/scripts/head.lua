@@ -15,6 +15,7 @@
 --                pool|<pool> last beat in it; open|<pool> the same while a call of it is in flight
 -- config   hash  pool|<pool>|<limit>, tenant|<tenant or *>|<limit>, reserve: what operators set
 -- money    hash  d|<day>|<tenant>, m|<month>|<tenant> spent; r|<tenant> reserved; in nano-dollars
+--                g|<boot>|<one of the first two> of it since a store forgot and until its grace ends
 -- workers  zset  worker -> when it is forgotten
 -- state    hash  n, n|<lane>, n|<tenant> calls in flight; what was learned; virtual times; the timer's owner
 -- members  zset  worker with leases or tickets in this pool -> when they end without a beat
@@ -27,6 +28,7 @@
 -- finish   zset  lane|tenant -> finish tag of its last grant
 -- rates    zset  limit -> theoretical arrival time in ms (generic cell rate algorithm)
 --                taken|<lease id> -> until when a worker that was taken for dead may come back for it
+--                settled|<lease id> -> until when it is known that a call was paid for that had no lease
 local META, CONFIG, MONEY, WORKERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local STATE, MEMBERS, LEASES, HELD = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local FLOWS = {interactive = KEYS[9], batch = KEYS[10]}

@@ -47,11 +47,16 @@ local function settle_money(tenant, worst, spent, since)
   local day, month, reserved = fields_of(tenant, since)
   if worst > 0 and call('HINCRBY', MONEY, reserved, exact(-worst)) <= 0 then call('HDEL', MONEY, reserved) end
   if spent ~= 0 then
+    if now < quiet_until then
+      -- What workers state of the time before does not hold this.
+      for _, field in ipairs({day, month}) do call('HINCRBY', MONEY, 'g|' .. boot .. '|' .. field, exact(spent)) end
+    end
     spent_by_now = {day, call('HINCRBY', MONEY, day, exact(spent)), month, call('HINCRBY', MONEY, month, exact(spent))}
   end
 end
 -- Spending only grows, so of what several workers remember the most is the newest.
 local function restate_money(field, spent)
+  if now < quiet_until then spent = spent + (number(call('HGET', MONEY, 'g|' .. boot .. '|' .. field)) or 0) end
   if spent > (number(call('HGET', MONEY, field)) or 0) then call('HSET', MONEY, field, exact(spent)) end
 end
 -- Once a day, what no budget asks for any more is forgotten.
@@ -62,6 +67,6 @@ local function forget_old_money()
   for _, field in ipairs(call('HKEYS', MONEY)) do
     local kind, period = string.match(field, '^([dm])|(%d+)|')
     local oldest = kind == 'd' and today - 1 or month_of(today) - 1
-    if kind and tonumber(period) < oldest then call('HDEL', MONEY, field) end
+    if (kind and tonumber(period) < oldest) or string.match(field, '^g|') then call('HDEL', MONEY, field) end
   end
 end

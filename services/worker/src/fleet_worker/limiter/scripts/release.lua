@@ -1,5 +1,5 @@
 -- ARGV from 18: id  outcome (answered | full | rated | busy | other)  tokens used or -1  nano-dollars or -1
---   number in the refusal or 0  cool-down in ms  field of the usage  input tokens  of them from the cache
+--   number in the refusal or 0  cool-down in ms  field of the usage (tenant|model)  input tokens  of them from the cache
 --   output tokens  pause in ms if the provider is overloaded more than now and then
 -- KEYS 16: usage of the day, for reports
 -- Asked twice it changes nothing: the second time there is no lease to give back.
@@ -8,6 +8,10 @@ local id, outcome, tokens, spent = ARGV[18], ARGV[19], tonumber(ARGV[20]), tonum
 local told, cool_ms = tonumber(ARGV[22]), tonumber(ARGV[23])
 local lease = drop_lease(id, spent >= 0 and spent or nil)
 local since = lease and lease.since or 0
+-- A store that forgot knows the lease no more, and the call must be paid for; once, however often it is told.
+local forgotten = not lease and now - boot < LEASE
+  and call('ZADD', RATES, 'NX', exact(now + LONGEST), 'settled|' .. id) == 1
+if forgotten and ARGV[24] ~= '' then settle_money(string.match(ARGV[24], '^(.-)|'), 0, max(0, spent), now) end
 local settled = spent_by_now
 if lease then
   local used = tokens >= 0 and tokens or lease.tokens
