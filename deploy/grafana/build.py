@@ -246,6 +246,7 @@ LIMITS = Dashboard(
             "ops",
             (
                 (rate("fleet_permits_postponed_total"), "waits too long to be held"),
+                (rate("fleet_permits_lost_total"), "permit taken away"),
                 (rate("fleet_budget_refusals_total"), "over budget"),
                 (rate("fleet_publishes_refused_total", "code"), "{{code}}"),
             ),

@@ -92,17 +92,15 @@ class WorkerSettings(ServiceSettings):
     )
     store_down: Literal["closed", "share"] = Field(
         default="closed",
-        description="While the store is away: closed starts no call; share lets each worker start a few for "
-        "requests that it has in hand, from places kept free at other times: they stream, and end when the "
-        "store is back; nothing else is taken, and no rate or budget is counted meanwhile",
+        description="While the store is away: closed starts no call; share starts some requests in hand "
+        "from places kept free at other times, uncounted by rates and budgets; they end when it is back",
     )
     store_down_permits: int = Field(
         default=1, ge=1, description="With FLEET_STORE_DOWN=share: calls at once of one worker for each model"
     )
     permit_lost: Literal["keep", "abort"] = Field(
         default="keep",
-        description="A call whose permit was taken away, because the store had not heard of its worker for "
-        "too long: keep lets it end and counts it again, abort ends it and tries again with a new permit",
+        description="A call whose permit went to others, its worker being cut off: keep, or abort and retry",
     )
     limit_waiters: int = Field(
         default=25,
@@ -163,9 +161,7 @@ class WorkerSettings(ServiceSettings):
     retry_base_s: float = Field(
         default=0.5, gt=0, description="Seconds; the first pause is up to twice as long"
     )
-    retry_longest_s: float = Field(
-        default=20, gt=0, description="Seconds; no pause is longer, but Retry-After"
-    )
+    retry_longest_s: float = Field(default=20, gt=0, description="Longest pause in seconds, but Retry-After")
     retry_held_s: float = Field(
         default=30, ge=0, description="Seconds; a request whose Retry-After is longer is parked"
     )
@@ -191,9 +187,7 @@ class WorkerSettings(ServiceSettings):
         gt=0,
         description="Seconds until a refused account (401, 402) is looked at again",
     )
-    drain_s: float = Field(
-        default=840, ge=0, description="Seconds that running requests get to end after SIGTERM"
-    )
+    drain_s: float = Field(default=840, ge=0, description="Seconds for running requests to end after SIGTERM")
     strict_tenants: bool = Field(
         default=False, description="true: the tenant is the RabbitMQ user that the broker has checked"
     )
