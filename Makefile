@@ -29,7 +29,7 @@ demo: $(READY) ## See it at work in a minute, against the simulator; ends by its
 	@$(BIN)/fleet demo $(ARGS)
 
 # ---------------------------------------------------------------- test
-.PHONY: test test-fast test-all check bench-limiter chaos chaos-all
+.PHONY: test test-fast test-all check bench-limiter chaos chaos-all fuzz
 test: $(READY) ## Run every test (ARGS='-k name' picks some; FLEET_TEST_BROKER=4 runs them on RabbitMQ 4)
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
@@ -47,6 +47,9 @@ bench-limiter: $(READY) ## Measure what the limiter keeps and costs, against its
 
 chaos-all: $(READY) ## Play every known fault, one by one, as long as it takes; goes on where it was (ONLY=name)
 	@PYTHONPATH=tests $(BIN)/python -m chaos.catalogue $(ONLY) $(ARGS)
+
+fuzz: $(READY) ## Fuzz what reads strangers' bytes, a million inputs each, from where the last run ended
+	@PYTHONPATH=tests .ci/bootstrap run --quiet --group fuzz python -m fuzz $(ARGS)
 
 check: $(READY) ## Lint, format, types, import rules, the printed contracts, and the delivery protocol's model
 	@$(BIN)/ruff check
@@ -72,7 +75,7 @@ format: $(READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff format
 
 clean: ## Remove what was built here (the cache folder stays)
-	@rm -rf .venv dist .fleet .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv dist .fleet .fuzz .ruff_cache .import_linter_cache .hypothesis
 	@find contracts services tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): $(PROJECTS) .ci/bootstrap
