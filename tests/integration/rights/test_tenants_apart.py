@@ -60,7 +60,6 @@ TRIES: dict[str, Try] = {
     ),
     "direct reply-to": Try({"reply_to": "amq.rabbitmq.reply-to.x"}, "reply_refused", told=False),
     "a queue of the fleet": Try({"reply_to": "deepseek.requests.batch"}, "reply_refused", told=False),
-    "billing's conversation": Try({"headers": {"fleet-conversation": "c-billing"}}, "invalid_request"),
 }
 
 
@@ -90,6 +89,25 @@ async def test_a_tenant_gets_nothing_of_another_by_asking_for(place: StrictVhost
         await follower.silence(0)
         calls = simulator.log.events(kind="admitted")
     assert len(calls) == (2 if one.ends == "result" else 1)
+
+
+async def test_a_conversation_of_the_same_name_is_another_tenants_own(place: StrictVhost):
+    named = {"headers": {"fleet-conversation": "support", **AS_BILLING}}
+    async with (
+        a_strict_worker(place),
+        a_caller(place.as_user(BILLING), BILLING) as billing,
+        a_caller(place.as_user(ACME), ACME) as acme,
+    ):
+        await billing.ask(BODY, key="interactive.billing", user_id=BILLING, **named)
+        await billing.until_end()
+        tokens: list[int] = []
+        for properties in (named, {}):
+            await acme.ask(BODY, user_id=ACME, **properties)
+            result = (await acme.until_end())[-1]
+            tokens.append(result["response"]["usage"]["prompt_tokens"])
+        await billing.silence()
+    # With billing's turn before it, the prompt would be longer.
+    assert tokens[0] == tokens[1]
 
 
 async def test_a_forged_past_makes_nobody_else_of_what_dies_in_its_queue(place: StrictVhost):
