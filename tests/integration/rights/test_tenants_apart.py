@@ -92,7 +92,7 @@ async def test_a_tenant_gets_nothing_of_another_by_asking_for(place: StrictVhost
 
 
 async def test_a_conversation_of_the_same_name_is_another_tenants_own(place: StrictVhost):
-    named = {"headers": {"fleet-conversation": "support", **AS_BILLING}}
+    named: dict[str, Any] = {"headers": {"fleet-conversation": "support", **AS_BILLING}}
     async with (
         a_strict_worker(place),
         a_caller(place.as_user(BILLING), BILLING) as billing,
@@ -101,7 +101,8 @@ async def test_a_conversation_of_the_same_name_is_another_tenants_own(place: Str
         await billing.ask(BODY, key="interactive.billing", user_id=BILLING, **named)
         await billing.until_end()
         tokens: list[int] = []
-        for properties in (named, {}):
+        unnamed: dict[str, Any] = {}
+        for properties in (named, unnamed):
             await acme.ask(BODY, user_id=ACME, **properties)
             result = (await acme.until_end())[-1]
             tokens.append(result["response"]["usage"]["prompt_tokens"])
