@@ -1,14 +1,17 @@
 """Connections to the upstream: kept while they are good, closed at once when nobody needs them."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 
 import pytest
+from aiohttp.resolver import ThreadedResolver
 
 from fleet_chassis.clock import SystemClock
 from fleet_contracts.codes import ErrorCode
-from fleet_simulator import INSTANT, Fault, Kind, Running, SimulatorConfig, serve
+from fleet_simulator import DEFAULT_KEY, INSTANT, Fault, Kind, Running, SimulatorConfig, serve
+from fleet_worker.completion import CompletionError
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.deepseek.transport import SocketPieces, open_http, pieces_of
 from harness.deepseek_calls import NO_THINKING, chat, client_of, complete, failed
@@ -43,6 +46,27 @@ async def raw_server(answer: Answer) -> AsyncGenerator[tuple[DeepSeek, list[obje
 
 def connections(simulator: Running) -> set[object]:
     return {event.fields["connection"] for event in simulator.log.events(kind="arrived")}
+
+
+async def test_a_host_that_moved_is_found_again_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = ["127.0.0.2"]  # nobody listens there
+
+    async def resolve(_self: object, host: str, port: int = 0, family: int = 0) -> list[dict[str, object]]:
+        del family
+        known = {"hostname": host, "host": addresses[0], "port": port}
+        return [{**known, "family": socket.AF_INET, "proto": 0, "flags": socket.AI_NUMERICHOST}]
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
+    async with serve(SimulatorConfig().at_once()) as simulator:
+        base_url = simulator.base_url.replace("127.0.0.1", "localhost")
+        deepseek = DeepSeek.open(Endpoints(base_url), DEFAULT_KEY, Clocks(), SystemClock())
+        async with aclosing(deepseek), asyncio.timeout(8):
+            assert (await failed(deepseek)).code is ErrorCode.UPSTREAM_UNAVAILABLE
+            addresses[0] = "127.0.0.1"
+            while not simulator.log.events(kind="arrived"):
+                with suppress(CompletionError):
+                    await complete(deepseek, chat())
+                await asyncio.sleep(0.1)
 
 
 async def test_a_server_that_is_gone_is_unavailable() -> None:
