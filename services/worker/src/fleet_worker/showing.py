@@ -11,6 +11,7 @@ from fleet_chassis.logging import get_log
 from fleet_chassis.loop_lag import lag_histogram, watch_lag
 from fleet_chassis.metrics import Described, Registry
 from fleet_chassis.tasks import owned
+from fleet_worker.conversations.observing import ConversationObserver
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.ledger.observing import LedgerObserver
 from fleet_worker.limiter.observing import LimiterObserver
@@ -67,6 +68,7 @@ def every_metric() -> list[Described]:
     registry, log = Registry(), get_log("metrics")
     Observer(registry, log)
     LedgerObserver(registry, log)
+    ConversationObserver(registry, log)
     LimiterObserver(registry, log)
     HealthObserver(registry, log)
     StateMetrics(registry)
