@@ -121,16 +121,13 @@ class WorkerSettings(ServiceSettings):
         default=2_592_000, ge=60, description="Seconds that a conversation is kept after its last turn"
     )
     conversation_bytes: int = Field(
-        default=4 * 1024 * 1024,
+        default=4_194_304,
         ge=1024,
-        le=8 * 1024 * 1024,
-        description="Bytes of one conversation; beyond them its oldest exchanges are forgotten",
+        le=8_388_608,
+        description="Bytes of a conversation; beyond, its oldest turns go",
     )
     conversation_tokens: int | None = Field(
-        default=None,
-        ge=1,
-        description="Most tokens of a prompt with its conversation; what the model's context has room for if "
-        "unset",
+        default=None, ge=1, description="Most tokens of a prompt; as many as the context holds where unset"
     )
     conversation_trim: Literal["oldest_turns", "never"] = Field(
         default="oldest_turns",
