@@ -121,10 +121,7 @@ class WorkerSettings(ServiceSettings):
         default=2_592_000, ge=60, description="Seconds that a conversation is kept after its last turn"
     )
     conversation_bytes: int = Field(
-        default=4_194_304,
-        ge=1024,
-        le=8_388_608,
-        description="Bytes of a conversation; beyond, its oldest turns go",
+        default=4_194_304, ge=1024, le=8_388_608, description="Bytes of one; beyond, its oldest turns go"
     )
     conversation_tokens: int | None = Field(
         default=None, ge=1, description="Most tokens of a prompt; as many as the context holds where unset"
