@@ -12,7 +12,7 @@ import pytest
 from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
 from fleet_simulator.server import serve
-from harness.batches import REFUSED, a_batch, results_in, write_prompts
+from harness.batches import REFUSED, SOME_FAILED, a_batch, results_in, write_prompts
 from harness.processes import a_fleet
 
 pytestmark = pytest.mark.sockets
@@ -22,7 +22,7 @@ DEADLINE_S = 60.0 + LINES / 5
 FAILING = Fault(Kind.STATUS, match=Match(prompt=REFUSED), status=422)
 NOW_AND_THEN = Fault(Kind.STATUS, status=503, probability=0.02)
 CALM = replace(
-    SimulatorConfig(), timing=Timing(headers=0.02, first_token=0, tokens_per_second=0), log_capacity=2_000_000
+    SimulatorConfig(), timing=Timing(headers=0.1, first_token=0, tokens_per_second=0), log_capacity=2_000_000
 )
 
 
@@ -40,10 +40,9 @@ async def test_a_batch_that_is_stopped_and_killed_three_times_ends_complete_and_
         simulator.inject(NOW_AND_THEN)
         await fleet.start_worker()
         await batch.run_and_interrupt(LINES // 10, deadline_s=DEADLINE_S)
-        for part in (2, 4, 6):
-            await batch.run_and_kill(LINES * part // 10, deadline_s=DEADLINE_S)
-        # It ends with 1, because some lines have failed for good.
-        assert await batch.run(deadline_s=DEADLINE_S) == 1, batch.said()
+        killed = [await batch.run_and_kill(LINES * part // 10, deadline_s=DEADLINE_S) for part in (2, 4, 6)]
+        assert any(killed)
+        assert await batch.run(deadline_s=DEADLINE_S) == SOME_FAILED, batch.said()
         paid = len(simulator.simulator.log.events(kind="charged"))
     found = results_in(batch.results)
     done = LINES - len(refused)

@@ -67,7 +67,7 @@ async def test_no_more_lines_are_read_than_may_be_under_way(stage: Open) -> None
 
 async def test_a_run_that_broke_off_goes_on_and_nothing_is_asked_twice(stage: Open) -> None:
     words = [f"{number}?" for number in range(6)]
-    async with stage(*["yes"] * 6) as play:
+    async with stage(*["yes"] * 30) as play:
         finished = await broken_off(play.fleet.batch(words, "again", window=4), after=2)
         await play.until_asked(4)
         rest = [Line(word, str(n)) for n, word in enumerate(words, start=1) if str(n) not in finished]
