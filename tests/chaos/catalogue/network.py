@@ -198,7 +198,7 @@ async def names_and_handshakes(stage: Stage) -> None:
         names.write_text("slow")
         await _fails_in(stage, "silent", base.replace("127.0.0.1", "localhost"), 16)
         names.write_text("127.0.0.2")  # nobody listens there
-        member = await crew.start(DEEPSEEK_BASE_URL=base.replace("127.0.0.1", "localhost"))
+        await crew.start(DEEPSEEK_BASE_URL=base.replace("127.0.0.1", "localhost"))
         await stage.caller.ask("moves", ask(4))
         await asyncio.sleep(0.1)
         names.write_text("127.0.0.1")
@@ -206,7 +206,7 @@ async def names_and_handshakes(stage: Stage) -> None:
         await until(lambda: "moves" in stage.caller.heard, deadline_s=30)
         kind = stage.caller.heard["moves"][0]["kind"]
         stage.must(kind == "result", f"a name that moved is found, not a {kind}")
-        await crew.lose(member, grace_s=10)
+        # It stays: somebody must put away what a worker left that had to be ended by force.
 
 
 async def _fails_in(stage: Stage, request: str, base_url: str, within_s: float) -> None:
