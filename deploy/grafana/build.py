@@ -344,6 +344,15 @@ RELIABILITY = Dashboard(
                 ("sum(fleet_draining)", "workers that drain"),
             ),
         ),
+        Panel(
+            "Conversations",
+            "What becomes of turns?",
+            "ops",
+            (
+                (rate("fleet_conversation_turns_total", "outcome"), "{{outcome}}"),
+                (rate("fleet_conversation_turns_trimmed_total"), "turns that are sent no more"),
+            ),
+        ),
     ),
 )
 
