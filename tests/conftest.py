@@ -16,6 +16,9 @@ from harness.store import SharedStore, Stores, a_store, chosen_product, shared_s
 
 OF_THE_USER = ("AMQP_", "DEEPSEEK_", "REDIS_")
 
+LONGEST = ["chaos_slice", "chaos_trials", "failpoints", "prometheus", "ledger_machine"]
+"""Files of tests that take a minute or more, the longest first."""
+
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("whole", deadline=None)
 settings.register_profile("fast", deadline=None, max_examples=25)
@@ -24,6 +27,18 @@ settings.load_profile("whole")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that nobody is left working alone at the end."""
+    items.sort(key=_begins)
+
+
+def _begins(item: pytest.Item) -> int:
+    name = item.path.stem.removeprefix("test_")
+    if name in LONGEST:
+        return LONGEST.index(name) - len(LONGEST)
+    return 0 if item.get_closest_marker("sockets") else 1
 
 
 @pytest.hookimpl(trylast=True)

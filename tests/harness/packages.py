@@ -36,8 +36,12 @@ def metadata_of(wheel: Path) -> Message:
 def pins_of(wheel: Path) -> dict[str, str]:
     """The members that a wheel needs directly, and the versions that it pins them to."""
     requirements: list[str] = metadata_of(wheel).get_all("Requires-Dist", [])
-    ours = (each.removeprefix(PREFIX).partition("==") for each in requirements if each.startswith(PREFIX))
+    ours = (each.removeprefix(PREFIX).partition("==") for each in requirements if _is_needed(each))
     return {member: version for member, _, version in ours}
+
+
+def _is_needed(requirement: str) -> bool:
+    return requirement.startswith(PREFIX) and "extra ==" not in requirement
 
 
 class Packages:
@@ -52,11 +56,15 @@ class Packages:
         """The members that `member` needs, itself included."""
         return {member}.union(*(self.needed_by(each) for each in pins_of(self.wheels[member])))
 
-    def install(self, member: str, folder: Path) -> Path:
-        """The `bin` of a fresh environment with `member` and, in the locked versions, what it needs."""
+    def install(self, member: str, folder: Path, *extras: str) -> Path:
+        """The `bin` of a fresh environment with `member` and, in the locked versions, what it needs.
+
+        `extras`: of what it can do more with.
+        """
         lock = folder / "pylock.toml"
         environment = folder / member
         third_parties = ("--frozen", "--no-dev", "--no-emit-workspace", "--package", f"{PREFIX}{member}")
+        third_parties += tuple(f"--extra={extra}" for extra in extras)
         ran(BOOTSTRAP, "export", "--quiet", *third_parties, "--format", "pylock.toml", "--output-file", lock)
         ran(BOOTSTRAP, "venv", "--quiet", "--python", sys.executable, environment)
         self._fill(environment, "sync", "--preview-features", "pylock", lock)

@@ -23,7 +23,7 @@ async def shown(url: str, *arguments: str) -> Any:
 
 
 async def taken(worker: LimitedWorker, **changes: Any) -> Any:
-    return await worker.limiter.acquire(a_request(**changes), Deadline(CLOCK.monotonic() + 10))
+    return await worker.limiter.acquire(a_request(**changes), Deadline(CLOCK.monotonic() + 60))
 
 
 async def test_a_limit_set_from_the_command_line_holds_at_once_and_is_shown(store_url: str):
@@ -44,7 +44,7 @@ async def test_a_limit_set_from_the_command_line_holds_at_once_and_is_shown(stor
         assert pool["tenants"] == {"acme": {"in_flight": 2}, "beta": {"waiting": 1}}
         assert view["workers"] == 1
         await fleet(store_url, "limits", "set", "deepseek-flash", "--concurrency", "3")
-        permits.append(await asyncio.wait_for(waiting, 5))
+        permits.append(await asyncio.wait_for(waiting, 20))
         for permit in permits:
             permit.release(an_answer())
 

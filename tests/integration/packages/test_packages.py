@@ -29,6 +29,7 @@ CLIENT_GETS = {
     *("pydantic", "pydantic-core", "annotated-types", "typing-extensions", "typing-inspection"),
     *(f"{PREFIX}client", f"{PREFIX}contracts"),
 }
+EXTRAS = {"worker": ["tracing"]}
 KEY = "sk-simulator"
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, sys
@@ -90,7 +91,7 @@ def test_a_wheel_is_typed_and_holds_its_own_package_alone(packages: Packages, me
 def test_a_package_is_whole_without_the_rest_of_the_workspace(
     packages: Packages, member: str, tmp_path: Path
 ):
-    python = packages.install(member, tmp_path) / "python"
+    python = packages.install(member, tmp_path, *EXTRAS.get(member, ())) / "python"
     ran(python, "-I", "-W", "error", "-c", IMPORT_EVERYTHING, f"fleet_{member}", cwd=tmp_path)
 
 
@@ -124,6 +125,8 @@ def test_the_command_line_works_under_both_names_and_finds_its_parts(packages: P
     assert ran(folder / "fleet", "settings", cwd=tmp_path) == (ROOT / "deploy/SETTINGS.md").read_text()
     shown = json.loads(ran(folder / "fleet", "topology", "show", cwd=tmp_path))
     assert shown == json.loads((ROOT / "contracts/definitions.json").read_text())
+    with pytest.raises(CommandError, match="AMQP_URL is not set"):
+        ran(folder / "fleet", "worker", cwd=tmp_path)
     with started(folder / "fleet", "simulator") as first_line:
         assert "http://127.0.0.1:" in first_line
 
