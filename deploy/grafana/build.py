@@ -191,15 +191,15 @@ LIMITS = Dashboard(
             "How full are the limits?",
             "none",
             (
-                ("max by (model) (fleet_limit_in_flight)", "in flight {{model}}"),
-                ("min by (model) (fleet_limit_concurrency)", "limit {{model}}"),
+                ("max by (account, model) (fleet_limit_in_flight)", "in flight {{account}} {{model}}"),
+                ("min by (account, model) (fleet_limit_concurrency)", "limit {{account}} {{model}}"),
             ),
         ),
         Panel(
             "Waiting for a permit",
             "Who waits because of the limits?",
             "none",
-            (("max by (model) (fleet_limit_waiting)", "{{model}}"),),
+            (("max by (account, model) (fleet_limit_waiting)", "{{account}} {{model}}"),),
         ),
         Panel(
             "Permits by end",
@@ -220,10 +220,19 @@ LIMITS = Dashboard(
             ((f"3600 * {rate('fleet_spent_dollars_total', 'model')}", "{{model}}"),),
         ),
         Panel(
-            "Left on the account",
+            "Left on each account",
             "How long does it last?",
             "currencyUSD",
-            (("min(fleet_balance_dollars)", "balance"),),
+            (("min by (account) (fleet_balance_dollars)", "{{account}}"),),
+        ),
+        Panel(
+            "Answers by account",
+            "Who pays, and who leaves calls to others?",
+            "ops",
+            (
+                (rate("fleet_answers_total", "account"), "answers {{account}}"),
+                (rate("fleet_handovers_total", "account"), "left to others {{account}}"),
+            ),
         ),
         Panel("Tokens", "What is used?", "none", ((rate("fleet_tokens_total", "kind"), "{{kind}}"),)),
         Panel(
@@ -294,7 +303,7 @@ RELIABILITY = Dashboard(
             "none",
             (
                 (rate("fleet_breaker_changes_total", "model, change"), "{{model}} {{change}}"),
-                ("max by (code) (fleet_account_paused)", "account {{code}}"),
+                ("max by (account, code) (fleet_account_paused)", "account {{account}} {{code}}"),
                 (rate("fleet_calls_postponed_total", "reason"), "postponed {{reason}}"),
             ),
         ),

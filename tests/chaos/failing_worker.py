@@ -103,8 +103,8 @@ class MortalUpstream:
         self._passed = passed
 
     @asynccontextmanager
-    async def admitted(self, request: Request) -> AsyncGenerator[Completions]:
-        async with self._upstream.admitted(request) as completions:
+    async def admitted(self, request: Request, account: str) -> AsyncGenerator[Completions]:
+        async with self._upstream.admitted(request, account) as completions:
             yield MortalCompletions(completions, self._passed)
 
     def __getattr__(self, name: str) -> Any:

@@ -13,7 +13,7 @@ from fleet_chassis.clock import Clock, SystemClock
 from fleet_worker.completion import Completion, CompletionError, Delta
 from fleet_worker.deadline import Deadline
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
-from fleet_worker.deepseek.auth import BearerAuth
+from fleet_worker.deepseek.auth import auth_of
 from harness.requests import a_request
 
 KEY = "sk-secret-of-the-fleet"
@@ -66,7 +66,7 @@ class Upstream:
     def client(self, clocks: Clocks | None = None, clock: Clock | None = None) -> DeepSeek:
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.answer), timeout=None)  # noqa: S113 - clocks watch
         endpoints = Endpoints("https://upstream.test")
-        return DeepSeek(http, BearerAuth(KEY), endpoints, clocks or Clocks(), clock or SystemClock())
+        return DeepSeek(http, auth_of(KEY), endpoints, clocks or Clocks(), clock or SystemClock())
 
 
 async def complete(upstream: Upstream, **request: Any) -> tuple[Completion, list[Delta]]:

@@ -64,8 +64,8 @@ class OpenUpstream:
         """Raised instead of letting the next call through."""
 
     @asynccontextmanager
-    async def admitted(self, request: Request) -> AsyncGenerator[Completions]:
-        del request
+    async def admitted(self, request: Request, account: str) -> AsyncGenerator[Completions]:
+        del request, account
         if self.postponed is not None:
             postponed, self.postponed = self.postponed, None
             raise postponed
@@ -76,10 +76,14 @@ class OpenUpstream:
             return None
         return PostponedError(Reason.RETRY_AFTER, error.retry_after_s, error)
 
-    async def may_repeat(self, request: Request, error: CompletionError) -> bool:
-        del request, error
+    async def may_repeat(self, request: Request, error: CompletionError, account: str) -> bool:
+        del request, error, account
         self.repeats -= 1
         return self.repeats >= 0
+
+    def hands_over(self, request: Request, account: str, trouble: CompletionError | PostponedError) -> bool:
+        del request, account, trouble
+        return False
 
 
 class Rungs:

@@ -128,6 +128,10 @@ class Result(_Reply):
     ]
     timings: Annotated[Timings, Field(description="Where the time went")]
     cost: Annotated[Cost | None, Field(description="What it cost; null where no price is known")] = None
+    account: Annotated[
+        str | None,
+        Field(description="The account that paid, by the operators' name for it; null where unknown"),
+    ] = None
     attempts: Annotated[int, Field(ge=1, description="Upstream calls started for this request")]
     degraded: Annotated[
         bool, Field(description="True: some chunks were not delivered; only `response` is whole")

@@ -10,6 +10,7 @@ from fleet_worker.showing import every_metric
 
 PRINTED = Path(__file__).parents[3] / "deploy/METRICS.md"
 BOUNDED = {
+    "account",
     "lane", "outcome", "code", "found", "reason", "rung", "model", "connection", "answer", "ended", "granted",
     "change", "why", "tenant", "kind", "version", "worker",
 }  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from fleet_contracts.grammar import RequestType
 from fleet_worker.deepseek import Endpoints
-from fleet_worker.deepseek.auth import BearerAuth
+from fleet_worker.deepseek.auth import auth_of
 from harness.requests import BODY, a_request
 
 _PREFIX = {
@@ -82,7 +82,7 @@ def test_a_url_that_holds_a_secret_is_refused_and_not_repeated(base_url: str) ->
 
 
 def test_the_key_is_sent_as_a_bearer_and_shown_nowhere() -> None:
-    auth = BearerAuth("sk-1\n")
+    auth = auth_of("sk-1\n")
     request = next(auth.auth_flow(httpx.Request("POST", "https://a.test")))
     assert request.headers["Authorization"] == "Bearer sk-1"
     assert "sk-1" not in f"{auth!r} {auth} {request!r} {request.headers!r}"
@@ -91,5 +91,5 @@ def test_the_key_is_sent_as_a_bearer_and_shown_nowhere() -> None:
 @pytest.mark.parametrize("key", ["", " \n", "sk-1\nX-Other: 1", "sk-é"])
 def test_a_key_that_is_no_header_value_is_refused_and_not_repeated(key: str) -> None:
     with pytest.raises(ValueError, match="DEEPSEEK_API_KEY") as refused:
-        BearerAuth(key)
+        auth_of(key)
     assert "sk-" not in str(refused.value)

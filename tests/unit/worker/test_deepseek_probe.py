@@ -6,7 +6,7 @@ import pytest
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import CompletionError
 from fleet_worker.deepseek import Endpoints
-from fleet_worker.deepseek.auth import BearerAuth
+from fleet_worker.deepseek.auth import auth_of
 from fleet_worker.deepseek.probe import Probe
 from harness.clock import HandClock
 from harness.upstream import KEY, Body, Upstream, silence
@@ -20,7 +20,7 @@ def a_probe(
 ) -> tuple[Probe, HandClock]:
     clock = HandClock()
     http = httpx.AsyncClient(transport=httpx.MockTransport(upstream.answer))
-    return Probe(http, BearerAuth(KEY), Endpoints(base), clock, deadline_s), clock
+    return Probe(http, auth_of(KEY), Endpoints(base), clock, deadline_s), clock
 
 
 async def test_the_models_are_asked_for_with_the_key_and_without_a_body():

@@ -52,6 +52,7 @@ class House:
         self.completions = ScriptedCompletions(*scripts)
         self.account = ScriptedAccount(*standings)
         self.registry = CollectorRegistry()
+        self.standstill = Standstill(self.clock)
         self.guard = Guard(
             self.completions,
             record or MemoryHealth(POLICY, self.clock),
@@ -59,7 +60,7 @@ class House:
             POLICY,
             random.Random(0),
             HealthObserver(self.registry, structlog.get_logger()),
-            Standstill(self.clock),
+            self.standstill,
         )
 
     async def call(self, **changes: Any) -> Completion:
@@ -174,11 +175,11 @@ async def test_an_empty_account_postpones_every_model_until_a_look_finds_money()
     )
     house.clock.advance(POLICY.look_s)
     assert (await house.postponed()).reason is Reason.PAUSED
-    assert house.metric("fleet_account_paused", code="insufficient_balance") == 1
+    assert house.metric("fleet_account_paused", account="default", code="insufficient_balance") == 1
     house.clock.advance(POLICY.longest_look_s)
     await house.call()
     assert house.account.standings == []
-    assert house.metric("fleet_account_paused", code="insufficient_balance") == 0
+    assert house.metric("fleet_account_paused", account="default", code="insufficient_balance") == 0
 
 
 async def test_where_the_upstream_tells_no_balance_one_call_finds_out():
@@ -299,7 +300,7 @@ async def standing_still(house: House) -> float | None:
     """Seconds for which every model is stopped; None where one goes."""
     try:
         async with asyncio.timeout(0.01):
-            return await house.guard.standstill.begun()
+            return await house.standstill.begun()
     except TimeoutError:
         return None
 

@@ -47,7 +47,7 @@ def test_spans_go_below_the_endpoint_or_to_the_whole_url():
 
 def test_without_traces_every_port_stays_as_it_is():
     port = ScriptedCompletions()
-    assert Tracing(None, "http://upstream", SystemClock()).completions(port) is port
+    assert Tracing(None, SystemClock()).completions(port, "http://upstream") is port
 
 
 def test_a_worker_without_traces_does_not_load_its_door_to_opentelemetry():

@@ -1,5 +1,6 @@
 """Settings: read from the environment once, at start, and refused with a sentence where they are wrong."""
 
+import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -116,6 +117,11 @@ def _no_secrets(folder: str) -> str:
     return f"{SECRETS_DIR} is wrong: {folder} is no folder of files that can be read; correct or unset it."
 
 
+def variable(name: str) -> str | None:
+    """An environment variable that is named in a file of settings; None where it is not set."""
+    return os.environ.get(name)  # noqa: TID251  # this is where the environment is read
+
+
 def _misspelt(kind: type[BaseSettings], file: Path | None) -> Iterator[str]:
     """A sentence for each name that is almost a setting, which would change nothing and say nothing."""
     prefix = kind.model_config.get("env_prefix", "")
@@ -133,6 +139,8 @@ def _misspelt(kind: type[BaseSettings], file: Path | None) -> Iterator[str]:
 def _sentences(kind: type[BaseSettings], error: ValidationError) -> str:
     return " ".join(
         _sentence(variable_name(kind, str(detail["loc"][0])), detail["type"], detail["msg"])
+        if detail["loc"]
+        else f"{detail['msg'].removeprefix('Value error, ')}."
         for detail in error.errors(include_input=False, include_url=False, include_context=False)
     )
 

@@ -10,6 +10,7 @@ from fleet_simulator.faults import Armed, Fault, Faults, Kind, Match
 from fleet_simulator.limits import Limits
 from fleet_simulator.log import Event, Log
 from fleet_simulator.server import Running, run, serve
+from fleet_simulator.sessions import SessionRules
 from fleet_simulator.simulator import Simulator
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Log",
     "Match",
     "Running",
+    "SessionRules",
     "Simulator",
     "SimulatorConfig",
     "SystemClock",

@@ -9,6 +9,7 @@ from typing import NoReturn
 from fleet_simulator.config import CURRENCIES, DEFAULT_KEY, Account, SimulatorConfig, Timing
 from fleet_simulator.models import FLASH, PRO
 from fleet_simulator.server import run
+from fleet_simulator.sessions import SessionRules
 
 _FAILED = 1
 _WRONG_INPUT = 2
@@ -40,7 +41,11 @@ def config_from(options: argparse.Namespace) -> SimulatorConfig:
     keys: dict[str, list[str]] = defaultdict(list)
     for account, key in options.key or [("default", DEFAULT_KEY)]:
         keys[account].append(key)
-    money = {"balance": options.balance, "currency": options.currency}
+    amounts: dict[str, str] = dict(options.balance or ())
+    unknown = amounts.keys() - keys.keys() - {""}
+    if unknown:
+        raise ValueError(f"--balance names {sorted(unknown)}, and --key does not: give each a key")
+    usual = amounts.get("", Account("", ()).balance)
     timing = Timing(
         headers=options.headers_delay,
         first_token=options.first_token_delay,
@@ -48,12 +53,20 @@ def config_from(options: argparse.Namespace) -> SimulatorConfig:
         tokens_per_second=options.tokens_per_second,
     )
     return SimulatorConfig(
-        accounts=tuple(Account(name, tuple(own), **money) for name, own in keys.items()),
+        accounts=tuple(
+            Account(name, tuple(own), balance=amounts.get(name, usual), currency=options.currency)
+            for name, own in keys.items()
+        ),
         limits={FLASH: options.flash_limit, PRO: options.pro_limit},
         timing=timing,
         speed=options.speed,
         seed=options.seed,
+        sessions=_sessions(options.sessions),
     )
+
+
+def _sessions(lifetime: float | None) -> SessionRules:
+    return SessionRules() if lifetime is None else SessionRules(required=True, lifetime=lifetime)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -88,13 +101,25 @@ def _parser() -> argparse.ArgumentParser:
     add("--key", action="append", type=_account_key, metavar="[ACCOUNT=]KEY", help="a key that is let in")
     add("--flash-limit", type=calls, default=published[FLASH], help="calls in flight, deepseek-flash")
     add("--pro-limit", type=calls, default=published[PRO], help="calls in flight, deepseek-v4-pro")
-    add("--balance", default=Account("", ()).balance, help="money of each account; calls are charged to it")
+    add(
+        "--balance",
+        action="append",
+        type=_account_balance,
+        metavar="[ACCOUNT=]AMOUNT",
+        help="money of each account, or of one; calls are charged to it",
+    )
     add("--currency", choices=CURRENCIES, default="CNY", help="of the balance")
     add("--headers-delay", type=seconds, default=timing.headers, help="seconds until the headers")
     add("--first-token-delay", type=seconds, default=timing.first_token, help="seconds from there to text")
     add("--keep-alive", type=_above_zero, default=timing.keep_alive, help="seconds between keep-alives")
     add("--tokens-per-second", type=seconds, default=timing.tokens_per_second, help="a stream; 0: no pause")
     add("--speed", type=_above_zero, default=1.0, help="divides every delay")
+    add(
+        "--sessions",
+        type=_above_zero,
+        metavar="SECONDS",
+        help="exchange keys at /v1/auth for tokens that live so long; DeepSeek has no such thing",
+    )
     add("--seed", type=int, default=0, help="where chance starts")
     return parser
 
@@ -119,6 +144,11 @@ def _above_zero(given: str) -> float:
     if not number:
         raise argparse.ArgumentTypeError("it must be more than 0")
     return number
+
+
+def _account_balance(given: str) -> tuple[str, str]:
+    account, _, amount = given.rpartition("=")
+    return account, amount
 
 
 def _account_key(given: str) -> tuple[str, str]:

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import orjson
 from aiohttp import web
 
 from fleet_simulator import catalogue
+from fleet_simulator.auth import authenticate, bearer
 from fleet_simulator.call import Call
 from fleet_simulator.completions import authorize, chat, fim
 from fleet_simulator.connections import Connections
@@ -30,6 +32,7 @@ def build_app(simulator: Simulator) -> web.Application:
         app.router.add_get(f"{alias}/models", edge.handler(_models))
         app.router.add_get(alias + "/models/{id}", edge.handler(_model))
         app.router.add_get(f"{alias}/user/balance", edge.handler(_balance))
+    app.router.add_post("/v1/auth", edge.handler(_exchange))
     app.router.add_post("/beta/chat/completions", edge.handler(_chat_on_beta))
     app.router.add_post("/beta/completions", edge.handler(fim))
     add_control_routes(app, simulator)
@@ -112,6 +115,19 @@ async def _model(call: Call) -> web.StreamResponse:
 async def _balance(call: Call) -> web.StreamResponse:
     account = authorize(call)
     return _json(catalogue.balance_document(account.currency, call.simulator.left(account)))
+
+
+async def _exchange(call: Call) -> web.StreamResponse:
+    simulator, header = call.simulator, call.request.headers.get("Authorization")
+    rules = simulator.config.sessions
+    if not rules.required:
+        return await _nowhere(call)
+    account = authenticate(header, simulator.config.accounts, simulator.new_uuid())
+    document: dict[str, object] = {"access_token": simulator.sessions.open(bearer(header), rules.lifetime)}
+    if rules.tells_lifetime:
+        document["expires_in"] = rules.lifetime
+    call.note("exchanged", account=account.name)
+    return _json(orjson.dumps({**document, "token_type": "Bearer"}))
 
 
 async def _nowhere(call: Call) -> web.StreamResponse:

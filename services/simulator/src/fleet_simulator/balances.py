@@ -33,6 +33,10 @@ class Balances:
         granted = max(_NOTHING, Decimal(account.granted) - spent)
         return Left(granted, Decimal(account.balance) - spent - granted)
 
+    def keep(self, before: Account, after: Account) -> None:
+        """`after` is the same account with other keys: what it spent stays spent."""
+        self._spent[after.name] = (after, self._spent_by(before))
+
     def charge(self, account: Account, amount: Decimal) -> None:
         """Take an amount, in the account's currency, from what is left."""
         self._spent[account.name] = (account, self._spent_by(account) + amount)

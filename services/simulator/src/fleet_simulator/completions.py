@@ -4,7 +4,7 @@ from aiohttp import web
 
 from fleet_simulator import refusals
 from fleet_simulator.answers import altered, blanked, complete, compose
-from fleet_simulator.auth import authenticate
+from fleet_simulator.auth import admitted_by_session, authenticate
 from fleet_simulator.call import Call
 from fleet_simulator.chunks import Envelope, chat_count, chat_messages, fim_count, fim_messages
 from fleet_simulator.config import Account, Lengths
@@ -55,8 +55,11 @@ def authorize(call: Call) -> Account:
         Refusal: 401.
     """
     simulator = call.simulator
-    header = call.request.headers.get("Authorization")
-    account = authenticate(header, simulator.config.accounts, simulator.new_uuid())
+    header, accounts = call.request.headers.get("Authorization"), simulator.config.accounts
+    if simulator.config.sessions.required:
+        account = admitted_by_session(header, accounts, simulator.sessions, simulator.new_uuid())
+    else:
+        account = authenticate(header, accounts, simulator.new_uuid())
     call.note("authorized", account=account.name)
     return account
 

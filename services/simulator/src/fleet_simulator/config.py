@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from fleet_simulator.bursts import Burst
 from fleet_simulator.cache import CacheRules
 from fleet_simulator.curve import Curve
+from fleet_simulator.sessions import SessionRules
 
 DEFAULT_KEY = "sk-simulator"
 CURRENCIES = ("CNY", "USD")
@@ -119,6 +120,7 @@ class SimulatorConfig:
         every_reasoning: Refuse each request with tools that leaves out the reasoning of an earlier turn, as
             the guide says; otherwise only one that continues a tool call, as was seen.
         cache: How good the context cache is.
+        sessions: Whether keys have to be exchanged for session tokens, as some gateways want it.
         trailing_usage: Send usage in a chunk of its own, as OpenAI does, instead of on the last one.
         log_capacity: Events kept in the log; older ones are dropped.
         body_limit: Largest request body, in bytes.
@@ -139,6 +141,7 @@ class SimulatorConfig:
     blank_json: float = 0.0
     every_reasoning: bool = False
     cache: CacheRules = field(default_factory=CacheRules)
+    sessions: SessionRules = field(default_factory=SessionRules)
     trailing_usage: bool = False
     log_capacity: int = 200_000
     body_limit: int = 64 * 1024 * 1024

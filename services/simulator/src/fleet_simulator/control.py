@@ -23,6 +23,8 @@ def add_control_routes(app: web.Application, simulator: Simulator) -> None:
     app.router.add_get("/_simulator/config", control.show_config)
     app.router.add_post("/_simulator/config", _explained(control.change_config))
     app.router.add_get("/_simulator/state", control.show_state)
+    app.router.add_get("/_simulator/sessions", control.show_sessions)
+    app.router.add_delete("/_simulator/sessions", control.end_sessions)
     app.router.add_get("/_simulator/log", _explained(control.read_log))
 
 
@@ -68,6 +70,14 @@ class _Control:
             "limit": limits.limit(name, model),
             "balance": None if account is None else f"{self._simulator.left(account).total:f}",
         }
+
+    async def show_sessions(self, _request: web.Request) -> web.Response:
+        sessions = self._simulator.sessions
+        return _json({"exchanges": sessions.exchanges, "living": sessions.living})
+
+    async def end_sessions(self, _request: web.Request) -> web.Response:
+        self._simulator.sessions.end()
+        return web.Response(status=204)
 
     async def read_log(self, request: web.Request) -> web.Response:
         log = self._simulator.log

@@ -1,6 +1,6 @@
 """The configuration as JSON, for the control surface: changed in part, shown without keys."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ from fleet_simulator.bursts import Burst
 from fleet_simulator.cache import CacheRules
 from fleet_simulator.config import Account, Lengths, SimulatorConfig, Timing
 from fleet_simulator.curve import Curve
+from fleet_simulator.sessions import SessionRules
 from fleet_simulator.wishes import check_names
 
 Json = Mapping[str, Any]
@@ -18,7 +19,7 @@ def changed(config: SimulatorConfig, document: Json) -> SimulatorConfig:
     """The configuration with the parts named in a JSON object changed.
 
     `limits`, `timing`, `lengths`, `curve` and `cache` are merged. `balances` gives the named accounts a new
-    balance; an account that is not named keeps what it has left.
+    balance, `keys` other keys; an account that is not named keeps what it has left, and its keys.
 
     Raises:
         ValueError: A field is unknown or cannot be changed while the simulator runs.
@@ -44,6 +45,7 @@ def config_document(config: SimulatorConfig) -> dict[str, object]:
         "lengths": asdict(config.lengths),
         "bursts": [asdict(burst) for burst in config.bursts],
         "cache": asdict(config.cache),
+        "sessions": asdict(config.sessions),
     }
 
 
@@ -61,13 +63,25 @@ def _accounts(_config: SimulatorConfig, given: Any) -> tuple[Account, ...]:
 
 
 def _balances(config: SimulatorConfig, given: Mapping[str, str]) -> tuple[Account, ...]:
-    unknown = given.keys() - {account.name for account in config.accounts}
-    if unknown:
-        raise ValueError(f"no accounts {sorted(unknown)}: set them in accounts first")
+    _check_known(config, given)
     return tuple(
         replace(account, balance=given[account.name], granted="0.00") if account.name in given else account
         for account in config.accounts
     )
+
+
+def _keys(config: SimulatorConfig, given: Mapping[str, Sequence[str]]) -> tuple[Account, ...]:
+    _check_known(config, given)
+    return tuple(
+        replace(account, keys=tuple(given[account.name])) if account.name in given else account
+        for account in config.accounts
+    )
+
+
+def _check_known(config: SimulatorConfig, given: Json) -> None:
+    unknown = given.keys() - {account.name for account in config.accounts}
+    if unknown:
+        raise ValueError(f"no accounts {sorted(unknown)}: set them in accounts first")
 
 
 def _limits(config: SimulatorConfig, given: Json) -> dict[str, int]:
@@ -97,10 +111,11 @@ def _merged(current: Any, given: Json, kind: type) -> Any:
     return replace(current, **given)
 
 
-_FIELDS = {"balances": "accounts"}
+_FIELDS = {"balances": "accounts", "keys": "accounts"}
 _READERS: Mapping[str, Reader] = {
     "accounts": _accounts,
     "balances": _balances,
+    "keys": _keys,
     "limits": _limits,
     "curve": _curve,
     "holidays": lambda _config, given: frozenset(str(day) for day in given),
@@ -111,5 +126,6 @@ _READERS: Mapping[str, Reader] = {
     "blank_json": lambda _config, given: float(given),
     "every_reasoning": lambda _config, given: bool(given),
     "cache": lambda config, given: _merged(config.cache, given, CacheRules),
+    "sessions": lambda config, given: _merged(config.sessions, given, SessionRules),
     "trailing_usage": lambda _config, given: bool(given),
 }

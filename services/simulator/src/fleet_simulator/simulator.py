@@ -16,6 +16,7 @@ from fleet_simulator.limits import Limits
 from fleet_simulator.log import Log
 from fleet_simulator.prices import cost_of, in_dollars
 from fleet_simulator.requests import ChatRequest, FimRequest
+from fleet_simulator.sessions import Sessions
 from fleet_simulator.usage import Usage
 
 
@@ -30,6 +31,7 @@ class Simulator:
         log: The ground truth of what happened.
         faults: The faults in force.
         limits: Calls in flight.
+        sessions: The tokens that keys were exchanged for.
     """
 
     def __init__(self, config: SimulatorConfig, clock: Clock) -> None:
@@ -39,6 +41,7 @@ class Simulator:
         self.faults = Faults()
         self.limits = Limits(self._limit_of)
         self._balances = Balances()
+        self.sessions = Sessions(clock)
         self._cache = ContextCache()
         self._bursts_set_at = clock.monotonic()
         self._chance = random.Random(config.seed)
@@ -56,6 +59,10 @@ class Simulator:
         """Take a whole configuration; new bursts count their seconds from now on."""
         if config.bursts is not self.config.bursts:
             self._bursts_set_at = self.clock.monotonic()
+        for account in config.accounts:
+            before = self.account(account.name)
+            if before is not None and _changed_keys_alone(before, account):
+                self._balances.keep(before, account)
         self.config = config
 
     def inject(self, fault: Fault) -> Armed:
@@ -123,6 +130,10 @@ class Simulator:
         configured = account.limits.get(model, self.config.limits[model])
         dollars = in_dollars(self.left(account).total, account.currency)
         return self.config.curve.limit(configured, float(dollars))
+
+
+def _changed_keys_alone(before: Account, after: Account) -> bool:
+    return before.keys != after.keys and replace(before, keys=after.keys) == after
 
 
 def _scope(account: Account, request: ChatRequest | FimRequest) -> str:

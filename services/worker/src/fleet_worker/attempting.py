@@ -8,7 +8,7 @@ from fleet_worker.hold import Hold
 from fleet_worker.observing import Observer
 from fleet_worker.ports import Ledger, ReplyStream
 from fleet_worker.postponing import Upstream
-from fleet_worker.prices import Prices, published_prices
+from fleet_worker.prices import PriceLists, published_prices
 from fleet_worker.request import Request
 
 
@@ -21,7 +21,7 @@ class Attempting:
     most: int
     clock: Clock
     observer: Observer
-    prices: Prices = field(default_factory=published_prices)
+    prices: PriceLists = field(default_factory=published_prices)
 
     def of(self, request: Request, hold: Hold, stream: ReplyStream) -> Attempts:
         """The attempts of one request that has just arrived."""

@@ -3,21 +3,22 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from fleet_chassis.clock import Clock
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import OnBreak
 from fleet_worker.completion import Completion, CompletionError, Delta
-from fleet_worker.composing import Took
 from fleet_worker.continuing import SoFar, continued, joined, may_continue
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import WORKER_LOST, Hold
 from fleet_worker.observing import Observer
-from fleet_worker.ports import Ledger, Limiter, Permit, ReplyStream, Sent
+from fleet_worker.permitting import Limiter, Permit
+from fleet_worker.ports import Ledger, ReplyStream, Sent
+from fleet_worker.postponed import PostponedError
 from fleet_worker.postponing import Upstream
-from fleet_worker.prices import Prices, plain
+from fleet_worker.prices import PriceLists
 from fleet_worker.request import Request
+from fleet_worker.stopwatch import Stopwatch
 from fleet_worker.terminal import Terminal
 
 _OK = 200
@@ -40,21 +41,21 @@ class Attempts:
     """Upstream calls for one request, over all workers."""
     clock: Clock
     observer: Observer
-    prices: Prices
-    _arrived: float = field(init=False)
-    _permit_s: float = 0.0
+    prices: PriceLists
+    stopwatch: Stopwatch = field(init=False)
     _sent_at_ms: int = 0
     _text_sent: bool = False
     _pieces: int = 0
     _received: float = 0.0
     _so_far: SoFar = field(default_factory=SoFar)
     _goes_on: bool = False
-    _continuations: int = 0
+    _beside: int = 0  # calls beside the attempts: one more when it goes on, one less when handed over
     _billed: int = 0
+    _account: str = ""
 
     def __post_init__(self) -> None:
         """The request has just arrived here."""
-        self._arrived = self.clock.monotonic()
+        self.stopwatch = Stopwatch(self.clock)
 
     @property
     def started(self) -> int:
@@ -77,21 +78,16 @@ class Attempts:
         with self.hold.working():
             yield
 
-    @contextmanager
-    def waiting_for_permit(self) -> Generator[None]:
-        """Count the time in the block as waiting for a permit."""
-        began = self.clock.monotonic()
-        yield
-        self._permit_s += self.clock.monotonic() - began
-
     async def attempt(self, limiter: Limiter, deadline: Deadline) -> Completion:
         """Wait for a permit, then make the next call; raises what either does."""
-        with self.waiting_for_permit():
-            permit = await limiter.acquire(self.wanted, deadline, self.waits)
-        return await self.make(permit, deadline)
+        while True:  # until an account has made the call
+            with self.stopwatch.waiting_for_permit():
+                permit = await limiter.acquire(self.wanted, deadline, self.waits)
+            if (completion := await self.make(permit, deadline)) is not None:
+                return completion
 
-    async def make(self, permit: Permit, deadline: Deadline) -> Completion:
-        """Make the next call under `permit`, and give that back.
+    async def make(self, permit: Permit, deadline: Deadline) -> Completion | None:
+        """Make the next call under `permit`, and give that back; None where another account is to make it.
 
         Raises:
             CompletionError: anything but a whole answer.
@@ -100,15 +96,23 @@ class Attempts:
         """
         ended: Completion | CompletionError | None = None
         called = False
+        self._account = self.hold.account = permit.account
         try:
             with permit.kept():
-                async with self.upstream.admitted(self.wanted) as upstream:
+                async with self.upstream.admitted(self.wanted, permit.account) as upstream:
                     await self.begin()
                     called = True
                     ended = completion = await upstream.complete(self.request, deadline, self.send)
+        except PostponedError as postponed:
+            if not self.upstream.hands_over(self.wanted, permit.account, postponed):
+                raise
+            return None
         except CompletionError as error:
             ended = error
-            raise
+            if not called or not self.upstream.hands_over(self.wanted, permit.account, error):
+                raise
+            self._leave_to_another(error)
+            return None
         finally:
             self._left(permit, ended) if called else permit.give_back()
         return completion
@@ -126,12 +130,11 @@ class Attempts:
         """
         self._pieces, self._received = 0, 0.0
         self.hold.check_may_call()
+        number = self.started if self._goes_on else await self.ledger.begin_attempt(self.hold)
+        self.observer.attempted(number, self._account)
         if self._goes_on:
-            self._continuations += 1
-            self.observer.attempted(self.started)
+            self._beside += 1
             return
-        number = await self.ledger.begin_attempt(self.hold)
-        self.observer.attempted(number)
         self._sent_at_ms = self.clock.now_ms()
         if self.hold.void is not None:
             self.stream.restart(number, self.hold.void)
@@ -157,7 +160,7 @@ class Attempts:
             PostponedError: not now, but later.
             LostError: not here.
         """
-        self.observer.failed(error)
+        self.observer.failed(error, self._account)
         refused_to_go_on = self._goes_on and error.code is ErrorCode.UPSTREAM_REJECTED
         self._remember(error)
         if refused_to_go_on:
@@ -175,18 +178,16 @@ class Attempts:
     def succeeded(self, completion: Completion) -> Completion:
         """Remember that the last call succeeded; returns the whole answer."""
         self._ended("result", completion.trace_id)
+        self.observer.answered(self._account)
         whole = joined(self._so_far, completion) if self._goes_on else completion
-        return replace(whole, cost=self._cost_of(whole))
-
-    def took(self) -> Took:
-        """Where the time went so far."""
-        total_s = self.clock.monotonic() - self._arrived
-        return Took(round(self._permit_s * 1000), round(total_s * 1000))
+        prices, usage = self.prices.of(self._account), whole.response.get("usage")
+        bill = prices.bill(self.wanted.model, usage, self._sent_at_ms, estimated=whole.estimated)
+        return replace(whole, cost=bill, account=self._account)
 
     def ended(self, terminal: Terminal) -> None:
         """Tell the operators that the request has ended."""
-        billed = self.hold.attempts_before + self._billed
-        self.observer.ended(self.wanted, terminal.outcome, self.started, self.took().total_ms, billed)
+        ms, billed = self.stopwatch.took().total_ms, self.hold.attempts_before + self._billed
+        self.observer.ended(self.wanted, terminal.outcome, self.started, ms, billed, self._account)
 
     def heard(self, sent: Sent) -> Sent:
         """Tell the operators what became of the chunks; returns the same."""
@@ -199,11 +200,12 @@ class Attempts:
         self.observer.called(self.wanted, ended)
         self._billed += may_be_billed(ended)
 
-    def _cost_of(self, whole: Completion) -> dict[str, Any] | None:
-        amount = self.prices.cost_of(self.wanted.model, whole.response.get("usage"), self._sent_at_ms)
-        if amount is None:
-            return None
-        return {"amount": plain(amount), "currency": self.prices.currency, "estimated": whole.estimated}
+    def _leave_to_another(self, error: CompletionError) -> None:
+        """What an account refuses for its own sake counts against no request."""
+        self.observer.failed(error, self._account)
+        self._beside -= 1
+        if not self._goes_on:
+            self._ended(error.code, error.upstream.trace_id if error.upstream else None)
 
     def _remember(self, error: CompletionError) -> None:
         """Keep what the reader has seen: its text is void, unless the next call goes on from it."""
@@ -222,11 +224,11 @@ class Attempts:
         if postponed is not None and not again:
             raise postponed
         unwanted = self._text_sent and self.wanted.on_break is OnBreak.FAIL
-        if not again or unwanted or self.started + self._continuations >= self.most:
+        if not again or unwanted or self.started + self._beside >= self.most:
             return False
         if postponed is not None:
             raise postponed
-        return await self.upstream.may_repeat(self.wanted, error)
+        return await self.upstream.may_repeat(self.wanted, error, self._account)
 
     def _ended(self, outcome: str, trace_id: str | None) -> None:
         self.hold.ended(self.clock.now_ms(), outcome, trace_id)

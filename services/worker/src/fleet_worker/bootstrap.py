@@ -17,7 +17,9 @@ from fleet_chassis.metrics import Registry
 from fleet_chassis.settings import SettingsError
 from fleet_chassis.tasks import owned
 from fleet_contracts.topology import CONTROL_CANCELS, DEAD_RAW
-from fleet_worker import postponing
+from fleet_worker import permitting, postponing
+from fleet_worker.accounts.reading import plan_of
+from fleet_worker.accounts.terms import prices_of, rules_of
 from fleet_worker.attempting import Attempting
 from fleet_worker.cancelling import Canceller
 from fleet_worker.conversation_parts import open_conversations
@@ -35,10 +37,9 @@ from fleet_worker.door.watchdog import Watchdog
 from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
 from fleet_worker.limiter import ScaleSignal, open_limiter
-from fleet_worker.limiter_parts import rules_of
 from fleet_worker.observing import Observer
 from fleet_worker.parking import ParkingLot
-from fleet_worker.ports import Ledger, Limiter, Replies
+from fleet_worker.ports import Ledger, Replies
 from fleet_worker.readiness import Readiness
 from fleet_worker.replies.delivering import Deliverer
 from fleet_worker.replies.opening import RabbitReplies
@@ -50,7 +51,7 @@ from fleet_worker.showing import showing
 from fleet_worker.standing_still import stand_still
 from fleet_worker.tracing.opening import open_tracing
 from fleet_worker.upstream_health.observing import HealthObserver
-from fleet_worker.upstream_parts import open_upstream, prices_of, watch_balance
+from fleet_worker.upstream_parts import open_upstreams, watch_balances
 
 CONNECT_TIMEOUT_S = 20.0
 LAST_COPIES_S = 10.0
@@ -115,22 +116,14 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
             amqp_url, CONNECT_TIMEOUT_S, plain=settings.plain_publish, on_back=observer.publisher_back
         )
     )
-    upstream = await parts.enter_async_context(
-        open_upstream(
-            settings,
-            clock,
-            HealthObserver(registry, get_log("upstream")),
-            sharing.store,
-            tracing.completions,
-        )
-    )
+    plan = plan_of(settings)
     supervisor = Supervisor(settings.concurrency)
     retrying = _retrying(settings, clock)
     deliverer = Deliverer(publishers, retrying)
-    prices = prices_of(settings)
+    prices = prices_of(plan, settings)
     shared = None if sharing.store is None else (sharing.store, settings.namespace)
     tenant_queues = TenantQueues(settings.concurrency, get_log("door"))
-    rules = rules_of(settings)
+    rules = rules_of(plan, settings)
     limiter = await parts.enter_async_context(
         open_limiter(
             rules,
@@ -142,9 +135,13 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
             settings.metrics_tenants,
         )
     )
+    observers = (observer, HealthObserver(registry, get_log("upstream")))
+    way = await parts.enter_async_context(
+        open_upstreams(settings, plan, clock, observers, sharing.store, limiter, watched=tracing.completions)
+    )
     attempting = Attempting(
         ledger=ledger,
-        upstream=upstream,
+        upstream=way.upstream,
         most=settings.attempts,
         clock=clock,
         observer=observer,
@@ -168,7 +165,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         clock=clock,
         worker=settings.worker_name,
     )
-    permits = tracing.limiter(limiter)
+    permits = tracing.limiter(way.limiter)
     handler = _handler(settings, attempting, permits, conversations, replies, parking, retrying)
     intake = Intake(
         handler=tracing.handler(handler),
@@ -205,8 +202,8 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     readiness.started()
     await parts.enter_async_context(owned(watchdog.run(), get_log("door")))
     await parts.enter_async_context(owned(tenant_queues.run(door, intake.take), get_log("door")))
-    await parts.enter_async_context(owned(watch_balance(settings, limiter, clock), get_log("balance")))
-    standing = stand_still(door, upstream.standstill, clock, random.Random())
+    await parts.enter_async_context(owned(watch_balances(settings, way, limiter, clock), get_log("balance")))
+    standing = stand_still(door, way.standstill, clock, random.Random())
     await parts.enter_async_context(owned(standing, get_log("upstream")))
     if sharing.shared is not None:
         await parts.enter_async_context(owned(sharing.shared.guard(door, clock), get_log("store")))
@@ -221,7 +218,7 @@ def _retrying(settings: WorkerSettings, clock: Clock) -> Retrying:
 def _handler(
     settings: WorkerSettings,
     attempting: Attempting,
-    limiter: Limiter,
+    limiter: permitting.Limiter,
     conversations: Conversations,
     replies: Replies,
     parking: postponing.ParkingLot,

@@ -45,6 +45,8 @@ class Completion:
     """Whether a part of the usage is an estimate, because the upstream did not tell it."""
     cost: dict[str, Any] | None = None
     """What it cost, as the contract's `Cost`; None where nobody knows."""
+    account: str | None = None
+    """Who paid, by the operators' name for it."""
     conversation: dict[str, Any] | None = None
     """The conversation that this answer is in, as the contract's `Conversation`; None where it is in none."""
 

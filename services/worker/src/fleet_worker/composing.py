@@ -92,6 +92,7 @@ def compose_result(
             "total_ms": took.total_ms,
         },
         "cost": completion.cost,
+        "account": completion.account,
         "attempts": attempts,
         "degraded": sent.degraded,
     }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fleet_chassis.clock import Clock
-from fleet_worker import ports
+from fleet_worker import permitting, ports
 from fleet_worker.attempting import Attempting
 from fleet_worker.attempts import Attempts
 from fleet_worker.completion import CompletionError
@@ -25,7 +25,7 @@ class Handler:
     """Brings a request to its end, and says what the door should do with the delivery."""
 
     attempting: Attempting
-    limiter: ports.Limiter
+    limiter: permitting.Limiter
     ledger: ports.Ledger
     conversations: Conversations
     replies: ports.Replies
@@ -90,7 +90,7 @@ class Handler:
                     )
             whole = turn.answered(attempts.succeeded(completion))
             sent = attempts.heard(await attempts.stream.settle())
-            return compose_result(turn.request, whole, sent, attempts.started, attempts.took())
+            return compose_result(turn.request, whole, sent, attempts.started, attempts.stopwatch.took())
         except CompletionError as error:
             attempts.heard(await attempts.stream.settle())
             return compose_failure(turn.request, error, attempts.started)

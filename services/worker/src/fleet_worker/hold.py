@@ -53,6 +53,8 @@ class Trial:
     outcome: str | None = None
     """`result`, or an error's code."""
     trace_id: str | None = None
+    account: str | None = None
+    """Who paid, by the operators' name for it."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -71,6 +73,8 @@ class Hold:
     """Until when the ledger counts on this worker, in monotonic seconds."""
     deliveries: list[DeliveryLease] = field(default_factory=list[DeliveryLease])
     trials: list[Trial] = field(default_factory=list[Trial])
+    account: str | None = None
+    """Who pays for the attempt that begins next."""
     _draining: Exception | None = None
     _stopped: Exception | None = None
     _working: "asyncio.Task[object] | None" = None
@@ -142,7 +146,7 @@ class Hold:
     def begun(self, worker: str, now_ms: int) -> int:
         """Number the next attempt."""
         self.attempts += 1
-        self.trials.append(Trial(self.attempts, worker, now_ms))
+        self.trials.append(Trial(self.attempts, worker, now_ms, account=self.account))
         return self.attempts
 
     @property

@@ -23,7 +23,17 @@ class RequestMetrics:
             "fleet_requests_ended", "Requests that ended here", ["lane", "outcome"], registry=registry
         )
         self.refused = Counter("fleet_publishes_refused", "Publishes refused", ["code"], registry=registry)
-        self.attempts = Counter("fleet_attempts", "Upstream calls started", registry=registry)
+        # Accounts are few, by configuration.
+        self.attempts = Counter("fleet_attempts", "Upstream calls started", ["account"], registry=registry)
+        self.answers = Counter(
+            "fleet_answers", "Whole answers, by the account that paid", ["account"], registry=registry
+        )
+        self.handovers = Counter(
+            "fleet_handovers",
+            "Calls that an account, refused, paused or failing, left to another one",
+            ["account"],
+            registry=registry,
+        )
         self._failed = Counter(
             "fleet_attempts_failed", "Upstream calls that failed", ["model", "code"], registry=registry
         )

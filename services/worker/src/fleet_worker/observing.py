@@ -57,10 +57,10 @@ class Observer:
         if self._content:
             self._log.info("request", body=request.body)
 
-    def attempted(self, number: int) -> None:
+    def attempted(self, number: int, account: str) -> None:
         """An upstream call starts that belongs to the attempt `number`, which all further lines name."""
         note(attempt=number)
-        self._metrics.attempts.inc()
+        self._metrics.attempts.labels(account).inc()
 
     def called(self, request: Request, ended: Completion | CompletionError | None) -> None:
         """An upstream call ended; None where it was cut off here."""
@@ -69,6 +69,14 @@ class Observer:
             whole = ended.response if isinstance(ended, Completion) else ended.partial
             self._log.info("answer", response=whole)
 
+    def answered(self, account: str) -> None:
+        """An account gave a request its whole answer."""
+        self._metrics.answers.labels(account).inc()
+
+    def handed_over(self, account: str) -> None:
+        """An account left a call to another one: it is refused, paused, or fails."""
+        self._metrics.handovers.labels(account).inc()
+
     def sent(self, sent: Sent) -> None:
         """The chunks of a request's last attempt were confirmed, or given up."""
         self._metrics.chunks.inc(sent.last_seq + 1)
@@ -76,21 +84,33 @@ class Observer:
             self._metrics.degraded.inc()
 
     def ended(
-        self, request: Request, outcome: str, attempts: int, total_ms: int, billed: int | None = None
+        self,
+        request: Request,
+        outcome: str,
+        attempts: int,
+        total_ms: int,
+        billed: int | None = None,
+        account: str = "",
     ) -> None:
-        """A request ended, as `result` or by an error code. `billed`: calls that may cost something."""
+        """A request ended, as `result` or by an error code.
+
+        `billed`: calls that may cost something. `account`: who made the last call, where one was made.
+        """
         self._metrics.ended.labels(request.lane, outcome).inc()
         self._metrics.seconds.labels(request.lane).observe(total_ms / 1000)
         self._metrics.attempts_each.observe(attempts)
         if billed is not None:
             self._metrics.billed_each.observe(billed)
-        self._log.info("request ended", outcome=outcome, attempts=attempts, total_ms=total_ms)
+        self._log.info(
+            "request ended", outcome=outcome, attempts=attempts, total_ms=total_ms, account=account or None
+        )
 
-    def failed(self, error: CompletionError) -> None:
+    def failed(self, error: CompletionError, account: str) -> None:
         """An upstream call failed; it may be tried again."""
         upstream = error.upstream
         self._log.warning(
             "attempt failed",
+            account=account or None,
             code=str(error.code),
             again=error.again,
             status=upstream.status if upstream else None,

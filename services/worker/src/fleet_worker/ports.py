@@ -1,13 +1,11 @@
 """The seams of the worker: what the handler needs of the world, and what it may rely on."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from fleet_contracts.codes import ErrorCode
-from fleet_worker.completion import Completion, CompletionError, Delta, Emit
+from fleet_worker.completion import Completion, Delta, Emit
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import DeliveryLease, Hold
 from fleet_worker.request import Addressed, Refusal, Request, RequestKey
@@ -25,44 +23,6 @@ class Completions(Protocol):
 
         Raises:
             CompletionError: anything but a whole answer.
-        """
-        ...
-
-
-Tell = Callable[[int, float | None], None]
-"""Takes how many requests are before this one, and about how many seconds it will wait, where known."""
-
-
-class Permit(Protocol):
-    """The right to have one upstream call in flight."""
-
-    def release(self, ended: Completion | CompletionError | None, received: float = 0) -> None:
-        """Give it back, once, on every way out, and let the limits learn; never waits.
-
-        `ended`: None where the call was cut off here; `received`: about how many output tokens had come.
-        """
-        ...
-
-    def give_back(self) -> None:
-        """In place of `release`, where no call was made."""
-        ...
-
-    def kept(self) -> AbstractContextManager[None]:
-        """The length of the call; raises CompletionError where that ends with a permit taken away."""
-        ...
-
-
-class Limiter(Protocol):
-    """Keeps the fleet inside the account's limits, and each tenant inside its own."""
-
-    async def acquire(self, request: Request, deadline: Deadline, tell: Tell) -> Permit:
-        """Take a permit for one upstream call; waits for it in line until the deadline.
-
-        `tell` hears now and then where the request stands in line.
-
-        Raises:
-            CompletionError: `deadline_exceeded` or `budget_exceeded`; nothing is held.
-            PostponedError: the wait would be too long to hold a delivery; nothing is held.
         """
         ...
 

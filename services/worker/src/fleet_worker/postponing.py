@@ -12,8 +12,8 @@ from fleet_worker.request import Request
 class Upstream(Protocol):
     """Lets calls through while calling makes sense, and learns from how each ended."""
 
-    def admitted(self, request: Request) -> AbstractAsyncContextManager[Completions]:
-        """The way to make one call, for the length of a block; its end is noted.
+    def admitted(self, request: Request, account: str) -> AbstractAsyncContextManager[Completions]:
+        """The way to make one call with an account, for the length of a block; its end is noted.
 
         Raises:
             PostponedError: on entering: no call makes sense now, for any worker.
@@ -24,12 +24,16 @@ class Upstream(Protocol):
         """How a request is put aside whose call ended in `error`; None where it is not."""
         ...
 
-    async def may_repeat(self, request: Request, error: CompletionError) -> bool:
-        """Whether the fleet can afford to call again after `error`; a yes is taken from its budget.
+    async def may_repeat(self, request: Request, error: CompletionError, account: str) -> bool:
+        """Whether the fleet can afford to call again after `error` of an account; a yes spends its budget.
 
         Raises:
             PostponedError: it can't, nor can any other call of this model be made now.
         """
+        ...
+
+    def hands_over(self, request: Request, account: str, trouble: CompletionError | PostponedError) -> bool:
+        """Whether another account is to make the call that this one could not."""
         ...
 
 

@@ -5,11 +5,13 @@ here it is the one in which it was sent. Chinese public holidays, which have no 
 `days_without`; on one that is not, a cost is an upper bound.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -67,6 +69,11 @@ class Prices(BaseModel):
     peak: Peak
     million_tokens: dict[str, Price] = Field(min_length=1)
 
+    def of(self, account: str) -> "Prices":
+        """This list: it holds for every account."""
+        del account
+        return self
+
     def cost_of(self, model: str, usage: dict[str, Any] | None, sent_ms: int) -> Decimal | None:
         """What a call cost, in `currency`; None where price or usage is unknown.
 
@@ -86,6 +93,15 @@ class Prices(BaseModel):
         cost = self.cost_of(model, usage, sent_ms)
         return None if cost is None else in_nano(cost)
 
+    def bill(
+        self, model: str, usage: dict[str, Any] | None, sent_ms: int, *, estimated: bool
+    ) -> dict[str, Any] | None:
+        """As `cost_of`, in the contract's form; `estimated`: whether the usage is."""
+        amount = self.cost_of(model, usage, sent_ms)
+        if amount is None:
+            return None
+        return {"amount": plain(amount), "currency": self.currency, "estimated": estimated}
+
     def worst_nano(self, model: str, prompt: int, output: int, from_ms: int, until_ms: int) -> int:
         """The most that a call can cost that is sent between two moments, in billionths of `currency`.
 
@@ -94,7 +110,7 @@ class Prices(BaseModel):
         prices = (
             [self.million_tokens[model]] if model in self.million_tokens else self.million_tokens.values()
         )
-        dearest = max(price.of(prompt, 0, output) for price in prices)
+        dearest = max((price.of(prompt, 0, output) for price in prices), default=Decimal(0))
         return in_nano(dearest * self._worst_factor(from_ms, until_ms))
 
     def _factor(self, at_ms: int) -> Decimal:
@@ -106,10 +122,41 @@ class Prices(BaseModel):
         return max(self._factor(moment) for moment in moments)
 
 
+class PriceLists(Protocol):
+    """Knows which prices an account pays."""
+
+    def of(self, account: str) -> Prices:
+        """The price list of an account."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PricesByAccount:
+    """A price list for each account whose upstream has prices of its own."""
+
+    lists: Mapping[str, Prices]
+    otherwise: Prices
+
+    def of(self, account: str) -> Prices:
+        """The price list of an account."""
+        return self.lists.get(account, self.otherwise)
+
+
+def no_prices() -> Prices:
+    """The list of an upstream whose calls cost nothing, or nobody knows what: budgets don't count them."""
+    nothing = Peak(factor=Decimal(1), weekdays=frozenset(), hours_utc=())
+    # Unchecked, for a list that an operator writes must hold at least one model.
+    return Prices.model_construct(dated="", source="", currency="USD", peak=nothing, million_tokens={})
+
+
 def tokens_of(usage: dict[str, Any]) -> tuple[int, int, int]:
     """Input tokens, how many of them came from the cache, and output tokens of a usage object."""
+    # Other servers tell of the cache where OpenAI does; DeepSeek in both places.
+    details = usage.get("prompt_tokens_details")
+    known = cast("dict[str, Any]", details) if isinstance(details, dict) else {}
     names = ("prompt_tokens", "prompt_cache_hit_tokens", "completion_tokens")
-    prompt, hit, output = (min(max(0, int(usage.get(name) or 0)), MOST_TOKENS) for name in names)
+    told = {"prompt_cache_hit_tokens": known.get("cached_tokens"), **usage}
+    prompt, hit, output = (min(max(0, int(told.get(name) or 0)), MOST_TOKENS) for name in names)
     return prompt, hit, output
 
 

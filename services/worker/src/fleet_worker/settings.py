@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from fleet_chassis.settings import HttpUrl, ServiceSettings
 
@@ -26,7 +26,18 @@ class WorkerSettings(ServiceSettings):
     """Every setting of a worker, with its default, unit and meaning."""
 
     deepseek_api_key: SecretStr = Field(
-        validation_alias="DEEPSEEK_API_KEY", description="The account's API key", min_length=1
+        default=SecretStr(""),
+        validation_alias="DEEPSEEK_API_KEY",
+        description="The account's API key; this, its file or an accounts file is required",
+    )
+    deepseek_api_key_file: str = Field(
+        default="",
+        validation_alias="DEEPSEEK_API_KEY_FILE",
+        description="A file with the account's API key, instead; read again whenever it changes",
+    )
+    accounts_file: str = Field(
+        default="",
+        description="A TOML or JSON file that names several accounts and upstreams; as accounts.toml shows",
     )
     deepseek_base_url: HttpUrl = Field(
         default=DEEPSEEK_BASE_URL,
@@ -57,18 +68,14 @@ class WorkerSettings(ServiceSettings):
         default=1, gt=0, le=4, description="Seconds for one answer of the store; below a renewal's 5"
     )
     ledger_kept_s: float = Field(
-        default=86_400,
-        ge=60,
-        description="Seconds that an ended request is known and not paid again",
+        default=86_400, ge=60, description="Seconds that an ended request is known and not paid again"
     )
     ledger_bodies_s: float = Field(
         default=86_400,
         ge=0.001,
         description="Seconds that a terminal reply is kept to be sent again; over 256 KiB at most an hour",
     )
-    concurrency: int = Field(
-        default=200, ge=1, le=10_000, description="Calls that one worker carries at once"
-    )
+    concurrency: int = Field(default=200, ge=1, le=10_000, description="Calls of one worker at once")
     limit_concurrency: int | None = Field(
         default=None,
         ge=1,
@@ -135,9 +142,7 @@ class WorkerSettings(ServiceSettings):
         default="", description="A price list of your own, as JSON; DeepSeek's published one where empty"
     )
     connect_timeout_s: float = Field(default=10, gt=0, description="Seconds to connect to the upstream")
-    headers_timeout_s: float = Field(
-        default=60, gt=0, description="Seconds from the request to the answer's headers"
-    )
+    headers_timeout_s: float = Field(default=60, gt=0, description="Seconds from the request to the headers")
     first_content_timeout_s: float = Field(
         default=660,
         gt=0,
@@ -152,9 +157,7 @@ class WorkerSettings(ServiceSettings):
         description="Seconds that a request may be held; stays below the broker's consumer timeout of 7200",
     )
     attempts: int = Field(default=3, ge=1, le=10, description="Upstream calls for one request")
-    retry_base_s: float = Field(
-        default=0.5, gt=0, description="Seconds; the first pause is up to twice as long"
-    )
+    retry_base_s: float = Field(default=0.5, gt=0, description="Seconds; the first pause is up to 2x as long")
     retry_longest_s: float = Field(default=20, gt=0, description="Longest pause in seconds, but Retry-After")
     retry_held_s: float = Field(
         default=30, ge=0, description="Seconds; a request whose Retry-After is longer is parked"
@@ -172,14 +175,10 @@ class WorkerSettings(ServiceSettings):
     )
     breaker_rate: float = Field(default=0.5, gt=0, le=1, description="Share of failed calls that opens it")
     breaker_open_s: float = Field(
-        default=15,
-        gt=0,
-        description="Seconds it stays open; twice as long after each failed probe",
+        default=15, gt=0, description="Seconds it stays open; twice as long after each failed probe"
     )
     account_look_s: float = Field(
-        default=15,
-        gt=0,
-        description="Seconds until a refused account (401, 402) is looked at again",
+        default=15, gt=0, description="Seconds until a refused account (401, 402) is looked at again"
     )
     drain_s: float = Field(default=840, ge=0, description="Seconds for running requests to end after SIGTERM")
     strict_tenants: bool = Field(
@@ -233,6 +232,14 @@ class WorkerSettings(ServiceSettings):
         default=False,
         description="true: start beside other workers without REDIS_URL; limits then hold for each",
     )
+
+    @model_validator(mode="after")
+    def _says_who_pays(self) -> "WorkerSettings":
+        key = self.deepseek_api_key.get_secret_value().strip()
+        if key or self.deepseek_api_key_file or self.accounts_file:
+            return self
+        others = "DEEPSEEK_API_KEY_FILE, or FLEET_ACCOUNTS_FILE"
+        raise ValueError(f"DEEPSEEK_API_KEY is not set; set it in the environment, or {others}")
 
     def trusted(self) -> frozenset[str]:
         """The trusted users as a set."""

@@ -31,7 +31,7 @@ async def diagnose(environ: Mapping[str, str], folder: Path, clock: Clock) -> li
         check_settings(folder / FILE),
         *await _check_broker(variables, clock),
         *await check_store(variables, clock),
-        *await check_upstream(variables, clock),
+        *await _check_who_pays(variables, clock),
         check_versions(),
     ]
 
@@ -69,3 +69,12 @@ def _version_of(connection: AbstractConnection) -> str:
 
 def _not_asked() -> list[Check]:
     return [skipped(name, "the broker could not be asked") for name in BEHIND_THE_BROKER]
+
+
+async def _check_who_pays(variables: Mapping[str, str], clock: Clock) -> list[Check]:
+    if not (variables.get("FLEET_ACCOUNTS_FILE") or variables.get("DEEPSEEK_API_KEY_FILE")):
+        return await check_upstream(variables, clock)
+    # Late: it takes the worker's own parts, which a fleet with one key in its environment does not need here.
+    from fleet_cli.doctor.accounts import check_accounts
+
+    return await check_accounts(variables, clock)

@@ -26,7 +26,7 @@ async def check_upstream(variables: Mapping[str, str], clock: Clock) -> list[Che
     try:
         async with _opened(base_url, key, clock) as probe:
             models = await probe.models()
-            return [served(base_url, models), await _balance(probe), skew(models.ahead_s)]
+            return [served(base_url, models), await balance_of(probe), skew(models.ahead_s)]
     except CompletionError as error:
         return [failed("upstream", f"{base_url}: {error.message}"), _unasked("balance"), _unasked("clock")]
     except ValueError as error:
@@ -39,33 +39,32 @@ async def _opened(base_url: str, key: str, clock: Clock) -> AsyncGenerator[Probe
         yield probe
 
 
-async def _balance(probe: Probe) -> Check:
+async def balance_of(probe: Probe, name: str = "balance") -> Check:
+    """What is left on an account, where its upstream tells it."""
     try:
-        return left(await probe.balance())
+        return left(await probe.balance(), name)
     except CompletionError as error:
         status = error.upstream.status if error.upstream else None
         if status == NOT_FOUND:
-            return skipped("balance", "this upstream knows none")
-        return failed("balance", error.message)
+            return skipped(name, "this upstream knows none")
+        return failed(name, error.message)
 
 
-def served(base_url: str, models: Models) -> Check:
+def served(base_url: str, models: Models, name: str = "upstream") -> Check:
     """The upstream answered and took the key."""
     if not models.names:
         advice = "check that DEEPSEEK_BASE_URL leads to DeepSeek's API"
-        return warning("upstream", f"{base_url} answers but names no models", advice)
+        return warning(name, f"{base_url} answers but names no models", advice)
     names = ", ".join(models.names)
-    return fine(
-        "upstream", f"{base_url} took the key in {models.elapsed_ms} ms and serves {names}; {NO_PROOF}"
-    )
+    return fine(name, f"{base_url} took the key in {models.elapsed_ms} ms and serves {names}; {NO_PROOF}")
 
 
-def left(balance: Balance) -> Check:
+def left(balance: Balance, name: str = "balance") -> Check:
     """The account can pay for calls."""
     amounts = ", ".join(balance.amounts) or "an amount that it does not name"
     if balance.available:
-        return fine("balance", amounts)
-    return failed("balance", f"{amounts}, which is too little for calls", "top the DeepSeek account up")
+        return fine(name, amounts)
+    return failed(name, f"{amounts}, which is too little for calls", "top the DeepSeek account up")
 
 
 def skew(ahead_s: float | None) -> Check:

@@ -130,7 +130,8 @@ def _waits(timings: Mapping[str, Any]) -> str:
 
 
 def _tried(trial: Trial) -> str:
-    began = f"{_moment(trial.started_ms)} by {trial.worker}"
+    account = f" with account {trial.account}" if trial.account else ""
+    began = f"{_moment(trial.started_ms)} by {trial.worker}{account}"
     if trial.ended_ms is None:
         return f"{began}, not ended as far as anybody told"
     trace = f", x-ds-trace-id {trial.trace_id}" if trial.trace_id else ""

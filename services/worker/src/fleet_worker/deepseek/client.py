@@ -11,10 +11,19 @@ import httpx
 from fleet_chassis.clock import Clock
 from fleet_worker.completion import Completion, CompletionError, Emit, UpstreamAnswer
 from fleet_worker.deadline import Deadline
-from fleet_worker.deepseek.auth import BearerAuth
+from fleet_worker.deepseek.auth import Auth, auth_of
 from fleet_worker.deepseek.clocks import Clocks, Watch
 from fleet_worker.deepseek.endpoints import Endpoints
-from fleet_worker.deepseek.errors import deadline_passed, interrupted, packed, refused, silent, unreachable
+from fleet_worker.deepseek.errors import (
+    deadline_passed,
+    interrupted,
+    packed,
+    refused,
+    silent,
+    unreachable,
+    unsupported,
+)
+from fleet_worker.deepseek.quirks import DEEPSEEK, Quirks, payload_of
 from fleet_worker.deepseek.reading import AnswerReader, StreamedAnswer, WholeAnswer
 from fleet_worker.deepseek.refusals import answer_of, retry_after_s
 from fleet_worker.deepseek.shapes import Json
@@ -40,27 +49,41 @@ class DeepSeek:
 
     Args:
         http: Sends the calls; must follow no redirects and have no time limit but for connecting.
-        auth: The account's key.
+        auth: How calls are authorised.
         endpoints: Where calls go.
         clocks: How long a call may be silent.
         clock: The time.
+        quirks: In what the server differs from DeepSeek.
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, auth: BearerAuth, endpoints: Endpoints, clocks: Clocks, clock: Clock
+        self,
+        http: httpx.AsyncClient,
+        auth: Auth,
+        endpoints: Endpoints,
+        clocks: Clocks,
+        clock: Clock,
+        quirks: Quirks = DEEPSEEK,
     ) -> None:
         self._http = http
         self._auth = auth
         self._endpoints = endpoints
         self._clocks = clocks
         self._clock = clock
+        self._quirks = quirks
 
     @classmethod
     def open(
-        cls, endpoints: Endpoints, key: str, clocks: Clocks, clock: Clock, tls: ssl.SSLContext | None = None
+        cls,
+        endpoints: Endpoints,
+        key: Auth | str,
+        clocks: Clocks,
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+        quirks: Quirks = DEEPSEEK,
     ) -> "DeepSeek":
         """With connections of its own, which `aclose` ends."""
-        return cls(open_http(clocks.connect_s, tls), BearerAuth(key), endpoints, clocks, clock)
+        return cls(open_http(clocks.connect_s, tls), auth_of(key), endpoints, clocks, clock, quirks)
 
     async def complete(self, request: Request, deadline: Deadline, emit: Emit) -> Completion:
         """Make one upstream call.
@@ -69,7 +92,7 @@ class DeepSeek:
         the upstream's socket at once.
 
         Args:
-            request: Its `payload` is POSTed byte for byte.
+            request: Its `payload` is POSTed byte for byte, but for the server's quirks.
             deadline: When nobody wants the answer any more.
             emit: Gets each delta of a streamed answer, from this task.
 
@@ -78,6 +101,8 @@ class DeepSeek:
         """
         if deadline.passed(self._clock):
             raise deadline_passed()
+        if lacking := self._quirks.lacks(request):
+            raise unsupported(lacking)
         watch = Watch(self._clocks, deadline, self._clock)
         reader = StreamedAnswer(request.type, emit, watch) if request.stream else WholeAnswer(watch)
         call = _Call(request, watch, reader)
@@ -122,8 +147,9 @@ class DeepSeek:
                 await response.aclose()
 
     async def _send(self, request: Request) -> httpx.Response:
+        payload = payload_of(request, self._quirks)
         message = self._http.build_request(
-            "POST", self._endpoints.of(request), content=request.payload, headers=_HEADERS
+            "POST", self._endpoints.of(request), content=payload, headers=_HEADERS
         )
         try:
             return await self._http.send(message, auth=self._auth, stream=True)

@@ -62,16 +62,18 @@ def _beta_of(base: str) -> str:
 
 
 def _needs_beta(body: dict[str, Any]) -> bool:
-    return _continues_prefix(body.get("messages")) or _is_strict(body.get("tools"))
+    return continues_prefix(body.get("messages")) or is_strict(body.get("tools"))
 
 
-def _continues_prefix(messages: Any) -> bool:
+def continues_prefix(messages: Any) -> bool:
+    """Whether the last message is the beginning of the answer."""
     if not isinstance(messages, list) or not messages:
         return False
     return _flag(cast("list[Any]", messages)[-1], "prefix")
 
 
-def _is_strict(tools: Any) -> bool:
+def is_strict(tools: Any) -> bool:
+    """Whether a function's arguments have to fit its schema."""
     if not isinstance(tools, list):
         return False
     return any(

@@ -128,6 +128,24 @@ def silent(clock: str, seconds: float) -> CompletionError:
     )
 
 
+def unserved(model: str) -> CompletionError:
+    """The error for a model that no upstream of the fleet has."""
+    return CompletionError(
+        ErrorCode.UPSTREAM_REJECTED,
+        f"no upstream of the fleet serves the model {model[:100]}: use another one, or have it added",
+        again=False,
+    )
+
+
+def unsupported(feature: str) -> CompletionError:
+    """The error for a request that this upstream is known to be unable to answer."""
+    return CompletionError(
+        ErrorCode.UPSTREAM_REJECTED,
+        f"no upstream that the fleet has for this model knows {feature}: leave it out, or use another model",
+        again=False,
+    )
+
+
 def deadline_passed() -> CompletionError:
     """The error for a request whose own deadline passed."""
     return CompletionError(

@@ -14,12 +14,12 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from fleet_chassis.clock import Clock
-from fleet_worker.deepseek.auth import BearerAuth
+from fleet_worker.deepseek.auth import Auth, auth_of
 from fleet_worker.deepseek.endpoints import Endpoints
 from fleet_worker.deepseek.errors import interrupted, packed, refused, silent, unreachable
 from fleet_worker.deepseek.refusals import answer_of
 from fleet_worker.deepseek.shapes import Json, ShapeError, as_list, as_object, parsed
-from fleet_worker.deepseek.transport import PLAIN, HttpClient, RequestError, is_packed, open_http, pieces_of
+from fleet_worker.deepseek.transport import PLAIN, HttpClient, RequestError, body_of, is_packed, open_http
 
 _OK = 200
 _MAX_BYTES = 1024 * 1024
@@ -59,14 +59,14 @@ class Probe:
 
     Args:
         http: Sends the calls.
-        auth: The account's key.
+        auth: How calls are authorised.
         endpoints: Where calls go.
         clock: The time.
         deadline_s: How long one answer may take, in seconds.
     """
 
     def __init__(
-        self, http: HttpClient, auth: BearerAuth, endpoints: Endpoints, clock: Clock, deadline_s: float
+        self, http: HttpClient, auth: Auth, endpoints: Endpoints, clock: Clock, deadline_s: float
     ) -> None:
         self._http = http
         self._auth = auth
@@ -116,20 +116,19 @@ class Probe:
         async with self._http.stream("GET", url, auth=self._auth, headers=PLAIN) as response:
             if is_packed(response):
                 raise packed()
-            body = bytearray()
-            async for piece in pieces_of(response):
-                body += piece
-                if len(body) > _MAX_BYTES:
-                    raise interrupted(f"is longer than {_MAX_BYTES} bytes")
+            try:
+                body = await body_of(response, _MAX_BYTES)
+            except ValueError as error:
+                raise interrupted(str(error)) from error
             if response.status_code != _OK:
-                upstream = answer_of(response.status_code, self._auth.hide(bytes(body)), None)
+                upstream = answer_of(response.status_code, self._auth.hide(body), None)
                 raise refused(response.status_code, upstream)
-            return _object(bytes(body)), response.headers.get("date")
+            return _object(body), response.headers.get("date")
 
 
 @asynccontextmanager
 async def probing(
-    endpoints: Endpoints, key: str, clock: Clock, deadline_s: float, tls: ssl.SSLContext | None = None
+    endpoints: Endpoints, key: Auth | str, clock: Clock, deadline_s: float, tls: ssl.SSLContext | None = None
 ) -> AsyncGenerator[Probe]:
     """A probe with connections of its own, closed at the end.
 
@@ -137,7 +136,7 @@ async def probing(
         ValueError: the key can't be a header's value.
     """
     async with open_http(deadline_s, tls) as http:
-        yield Probe(http, BearerAuth(key), endpoints, clock, deadline_s)
+        yield Probe(http, auth_of(key), endpoints, clock, deadline_s)
 
 
 def _object(body: bytes) -> Json:

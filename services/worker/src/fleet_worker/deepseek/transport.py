@@ -92,6 +92,21 @@ def pieces_of(response: httpx.Response) -> AsyncIterator[bytes]:
     return response.aiter_raw() if body is None else SocketPieces(body)
 
 
+async def body_of(response: httpx.Response, most_bytes: int) -> bytes:
+    """The whole body, packed where it is packed.
+
+    Raises:
+        ValueError: it is longer than `most_bytes`.
+        httpx.RequestError: it broke off.
+    """
+    body = bytearray()
+    async for piece in pieces_of(response):
+        body += piece
+        if len(body) > most_bytes:
+            raise ValueError(f"is longer than {most_bytes} bytes")
+    return bytes(body)
+
+
 def open_http(connect_s: float, tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:
     """A client that follows no redirect, reads no environment and keeps no cookie.
 

@@ -5,14 +5,13 @@ below 5. So below `low` the limit is lowered in proportion, and tried again like
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Protocol
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.logging import Log
 from fleet_worker.completion import CompletionError
-from fleet_worker.limiter.desk import Desk
 
 LEAST = 5
 DOLLARS = {"USD": Decimal(1), "CNY": Decimal("0.15")}
@@ -42,7 +41,7 @@ class BalanceWatch:
 
     Args:
         provider: is asked for the balance.
-        desk: is told the limits.
+        teach: is told the limits: what to expect of each pool.
         limit_of: what is configured for a pool.
         low: US dollars below which limits are lowered and a person is called.
         shown: gets what is left in US dollars, for the metrics.
@@ -52,14 +51,14 @@ class BalanceWatch:
     def __init__(
         self,
         provider: AsksBalance,
-        desk: Desk,
+        teach: Callable[[Callable[[str], int]], Awaitable[None]],
         limit_of: Callable[[str], int],
         low: float,
         shown: Callable[[float], None],
         log: Log,
     ) -> None:
         self._provider = provider
-        self._desk = desk
+        self._teach = teach
         self._limit_of = limit_of
         self._low = low
         self._shown = shown
@@ -84,7 +83,7 @@ class BalanceWatch:
             return
         self._log.error("the balance runs out: top up the account", dollars=round(left, 2), low=self._low)
         share = max(0.0, left / self._low)
-        await self._desk.teach(lambda pool: max(LEAST, round(self._limit_of(pool) * share)))
+        await self._teach(lambda pool: max(LEAST, round(self._limit_of(pool) * share)))
 
 
 def in_dollars(amounts: tuple[str, ...]) -> float:

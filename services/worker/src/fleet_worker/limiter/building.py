@@ -18,13 +18,13 @@ from fleet_worker.limiter.operators import HearSettings
 from fleet_worker.limiter.rules import START, Rules
 from fleet_worker.limiter.store_book import Store, StoreBook
 from fleet_worker.limiter.terms import Book
-from fleet_worker.prices import Prices
+from fleet_worker.prices import PriceLists
 
 
 @asynccontextmanager
 async def open_limiter(
     rules: Rules,
-    prices: Prices,
+    prices: PriceLists,
     clock: Clock,
     registry: CollectorRegistry,
     shared: tuple[Store, str] | None = None,
@@ -75,7 +75,7 @@ async def running(limiter: FleetLimiter, book: Book) -> AsyncGenerator[None]:
 
 
 def in_memory(
-    concurrency: int | None, prices: Prices, clock: Clock, observer: LimiterObserver
+    concurrency: int | None, prices: PriceLists, clock: Clock, observer: LimiterObserver
 ) -> FleetLimiter:
     """The limiter of a process that shares nothing and needs no time to pass: for tests of what uses it."""
     rules = Rules(concurrency=concurrency, start=concurrency or START)

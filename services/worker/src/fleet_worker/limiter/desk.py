@@ -11,7 +11,7 @@ from fleet_chassis.store import StoreScriptError, StoreUnavailableError
 from fleet_worker.limiter.errands import Errands
 from fleet_worker.limiter.observing import LimiterObserver
 from fleet_worker.limiter.possessions import Possessions, Wish
-from fleet_worker.limiter.rules import BEAT_S
+from fleet_worker.limiter.rules import BEAT_S, account_of
 from fleet_worker.limiter.terms import Ask, Book, Granted, Refused, Said, Settlement
 
 TRY_AGAIN_S = 0.25
@@ -91,9 +91,9 @@ class Desk:
         self.pool(ask.pool).drop(ask.id)
         self._errands.run(self._leave(ask))
 
-    async def teach(self, expected: Callable[[str], int]) -> None:
-        """Lower the limit of every pool that this worker knows to what `expected` says of it."""
-        for name in list(self._pools):
+    async def teach(self, account: str, expected: Callable[[str], int]) -> None:
+        """Lower the limit of every pool of an account that is known here to what `expected` says of it."""
+        for name in [name for name in self._pools if account_of(name) == account]:
             with suppress(StoreUnavailableError):
                 self._look_later(name, await self._asked(self._book.teach(name, expected(name))))
 

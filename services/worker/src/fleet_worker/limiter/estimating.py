@@ -13,7 +13,7 @@ from fleet_chassis.clock import Clock
 from fleet_contracts.grammar import RequestType
 from fleet_worker.completion import TOKENS_A_BYTE, Completion, CompletionError
 from fleet_worker.limiter.terms import Used
-from fleet_worker.prices import Prices, tokens_of
+from fleet_worker.prices import PriceLists, tokens_of
 from fleet_worker.request import Request
 
 _FIRST_OUTPUT = 1000
@@ -45,6 +45,8 @@ class Call:
     """About how many output tokens came."""
     worst: int
     """What was reserved for it, in nano-dollars."""
+    account: str = ""
+    """Who paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +80,20 @@ class _Habit:
 class Estimator:
     """Learns from every answer; forgets the tenants that it has not seen for longest."""
 
-    def __init__(self, prices: Prices, clock: Clock) -> None:
+    def __init__(self, prices: PriceLists, clock: Clock) -> None:
         self._prices = prices
         self._clock = clock
         self._habits: OrderedDict[tuple[str, str], _Habit] = OrderedDict()
 
-    def expected(self, request: Request) -> Expected:
-        """What to reserve for a call."""
+    def expected(self, request: Request, account: str = "") -> Expected:
+        """What to reserve for a call that an account pays."""
         most_output, size = most_output_of(request), len(request.payload)
         habit = self._habits.get((request.tenant, request.model)) or _Habit()
         output = min(most_output, habit.usual_output)
         now = self._clock.now_ms()
         # A token has at least one byte, so the bytes are the most that the input can be.
-        worst = self._prices.worst_nano(request.model, size, most_output, now, now + _WAITS_AT_MOST_MS)
+        prices = self._prices.of(account)
+        worst = prices.worst_nano(request.model, size, most_output, now, now + _WAITS_AT_MOST_MS)
         return Expected(max(1, round(size * habit.tokens_a_byte + output)), worst)
 
     def actual(self, request: Request, ended: Completion | CompletionError | None, call: Call) -> Actual:
@@ -100,12 +103,12 @@ class Estimator:
         much again, but never more than was reserved for it.
         """
         if isinstance(ended, Completion):
-            return self._answered(request, ended.response.get("usage"), call.sent_ms)
+            return self._answered(request, ended.response.get("usage"), call)
         status = ended.upstream.status if ended is not None and ended.upstream is not None else None
         if status is not None and status >= _REFUSED_FROM:
             return Actual(0, 0)
         if ended is not None and ended.usage:
-            return self._answered(request, ended.usage, call.sent_ms)
+            return self._answered(request, ended.usage, call)
         return self._cut_off(request, call)
 
     def _cut_off(self, request: Request, call: Call) -> Actual:
@@ -115,16 +118,16 @@ class Estimator:
         prompt = min(size, math.ceil(size * habit.tokens_a_byte * _CUT_OFF))
         output = min(most_output_of(request), math.ceil(received * _CUT_OFF))
         usage = {"prompt_tokens": prompt, "completion_tokens": output}
-        nano = self._prices.cost_nano(request.model, usage, call.sent_ms)
+        nano = self._prices.of(call.account).cost_nano(request.model, usage, call.sent_ms)
         spent = None if nano is None else min(nano, call.worst)
         return Actual(prompt + output, spent, Used(request.tenant, request.model, prompt, 0, output))
 
-    def _answered(self, request: Request, usage: dict[str, Any] | None, sent_ms: int) -> Actual:
+    def _answered(self, request: Request, usage: dict[str, Any] | None, call: Call) -> Actual:
         if not usage:
             return Actual(used=Used(request.tenant, request.model))
         prompt, hit, output = tokens_of(usage)
         self._habit(request).learn(len(request.payload), prompt, output)
-        nano = self._prices.cost_nano(request.model, usage, sent_ms)
+        nano = self._prices.of(call.account).cost_nano(request.model, usage, call.sent_ms)
         return Actual(prompt + output, nano, Used(request.tenant, request.model, prompt, hit, output))
 
     def _habit(self, request: Request) -> _Habit:

@@ -21,7 +21,7 @@ from fleet_worker.limiter.hints import lesson_of
 from fleet_worker.limiter.losing import ending_with
 from fleet_worker.limiter.observing import LimiterObserver
 from fleet_worker.limiter.possessions import Wish
-from fleet_worker.limiter.rules import IDLE_MODEL, Rules
+from fleet_worker.limiter.rules import IDLE_MODEL, Rules, account_of
 from fleet_worker.limiter.terms import Ask, Book, Ended, Granted, Place, Refused, Settlement, Waits
 from fleet_worker.postponed import PostponedError
 from fleet_worker.prices import NANO
@@ -42,6 +42,11 @@ class FleetPermit:
         self._limiter = limiter
         self._since_ms = since_ms
 
+    @property
+    def account(self) -> str:
+        """Whose pool it is of."""
+        return account_of(self._ask.pool)
+
     def kept(self) -> AbstractContextManager[None]:
         """The length of the call; ends it with a CompletionError where the permit is taken away."""
         return ending_with(self._limiter.desk.pool(self._ask.pool), self._ask.id)
@@ -56,7 +61,8 @@ class FleetPermit:
         `ended`: how the call ended, None where it was cut off here. `received`: about how many output tokens
         had come by then.
         """
-        self._limiter.settle(self._ask, self._request, ended, Call(self._since_ms, received, self._ask.worst))
+        call = Call(self._since_ms, received, self._ask.worst, self.account)
+        self._limiter.settle(self._ask, self._request, ended, call)
 
 
 class FleetLimiter:
@@ -93,13 +99,16 @@ class FleetLimiter:
         self._crowding = Crowding(rules.waiters, clock)
         self.desk = Desk(book, rules.pool(IDLE_MODEL), clock, observer, rules.longest_s + OVERDUE_S)
 
-    async def acquire(self, request: Request, deadline: Deadline, tell: Tell | None = None) -> FleetPermit:
+    async def acquire(
+        self, request: Request, deadline: Deadline, tell: Tell | None = None, account: str | None = None
+    ) -> FleetPermit:
         """Take a permit for one upstream call; waits for it in line until the deadline.
 
         Args:
             request: who asks, on which lane, for which model.
             deadline: when nobody wants the answer any more.
             tell: is told now and then how many are before the request.
+            account: who makes the call; the rules' own where None.
 
         Raises:
             CompletionError: `deadline_exceeded` or `budget_exceeded`; nothing is held.
@@ -108,7 +117,7 @@ class FleetLimiter:
         if deadline.passed(self._clock):
             # A free permit is taken without waiting, so the clock below would never be asked.
             raise _too_late()
-        wish, began = self._wish(request, tell), self._clock.monotonic()
+        wish, began = self._wish(request, tell, account), self._clock.monotonic()
         try:
             async with asyncio.timeout(deadline.left_s(self._clock)):
                 await self._stand_in_line(wish)
@@ -151,14 +160,21 @@ class FleetLimiter:
             self._observer.broke(error)
             return Actual()
 
-    def balance_watch(self, provider: AsksBalance, low: float, log: Log) -> BalanceWatch:
-        """Lowers these limits as the account's money runs out; `low` in US dollars."""
+    def has_line(self, account: str, model: str) -> bool:
+        """Whether calls of this worker wait for a permit there."""
+        return bool(self.desk.pool(self._rules.pool(model, account)).wishes)
+
+    def balance_watch(
+        self, provider: AsksBalance, low: float, log: Log, account: str | None = None
+    ) -> BalanceWatch:
+        """Lowers the limits of an account as its money runs out; `low` in US dollars."""
+        whose = account or self._rules.account
         return BalanceWatch(
             provider,
-            self.desk,
+            lambda expected: self.desk.teach(whose, expected),
             lambda pool: self._rules.limits_of(pool).concurrency,
             low,
-            self._observer.balance,
+            lambda dollars: self._observer.balance(whose, dollars),
             log,
         )
 
@@ -194,11 +210,12 @@ class FleetLimiter:
             wish.stands_at(said.place)
         return isinstance(said, Granted)
 
-    def _wish(self, request: Request, tell: Tell | None) -> Wish:
-        expected = self._estimator.expected(request)
+    def _wish(self, request: Request, tell: Tell | None, account: str | None) -> Wish:
+        pool = self._rules.pool(request.model, account)
+        expected = self._estimator.expected(request, account_of(pool))
         ask = Ask(
             id=f"{self._worker}.{next(self._numbers)}",
-            pool=self._rules.pool(request.model),
+            pool=pool,
             tenant=request.tenant,
             lane=request.lane,
             tokens=expected.tokens,

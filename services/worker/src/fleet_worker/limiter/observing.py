@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from fleet_chassis.logging import Log
 from fleet_chassis.metrics import Names
+from fleet_worker.limiter.rules import account_of
 from fleet_worker.limiter.terms import Beaten, Ended, Used
 from fleet_worker.prices import NANO
 
@@ -13,7 +14,7 @@ _SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300, 1800)
 
 
 class LimiterObserver:
-    """Counts and logs.
+    """Counts and logs. Accounts are few, by configuration.
 
     Args:
         registry: gets the metrics.
@@ -26,13 +27,22 @@ class LimiterObserver:
         self._models = Names(MOST_MODELS)
         self._tenants = Names(most_tenants)
         self._limit = Gauge(
-            "fleet_limit_concurrency", "Calls at once that are granted now", ["model"], registry=registry
+            "fleet_limit_concurrency",
+            "Calls at once that are granted now",
+            ["account", "model"],
+            registry=registry,
         )
         self._in_flight = Gauge(
-            "fleet_limit_in_flight", "Permits held by the whole fleet", ["model"], registry=registry
+            "fleet_limit_in_flight",
+            "Permits held by the whole fleet",
+            ["account", "model"],
+            registry=registry,
         )
         self._waiting = Gauge(
-            "fleet_limit_waiting", "Requests of the whole fleet in line", ["model"], registry=registry
+            "fleet_limit_waiting",
+            "Requests of the whole fleet in line",
+            ["account", "model"],
+            registry=registry,
         )
         self._waited = Histogram(
             "fleet_permit_wait_seconds",
@@ -60,16 +70,16 @@ class LimiterObserver:
             registry=registry,
         )
         self._balance = Gauge(
-            "fleet_balance_dollars", "Left on the account when last asked", registry=registry
+            "fleet_balance_dollars", "Left on the account when last asked", ["account"], registry=registry
         )
         self._away = Gauge("fleet_limiter_store_away", "1 while the store does not answer", registry=registry)
 
     def beaten(self, pool: str, beaten: Beaten) -> None:
         """The store told how a pool stands."""
-        model = self._model(pool)
-        self._limit.labels(model).set(beaten.limit)
-        self._in_flight.labels(model).set(beaten.in_flight)
-        self._waiting.labels(model).set(beaten.waiting)
+        labels = (account_of(pool), self._model(pool))
+        self._limit.labels(*labels).set(beaten.limit)
+        self._in_flight.labels(*labels).set(beaten.in_flight)
+        self._waiting.labels(*labels).set(beaten.waiting)
 
     def obtained(self, lane: str, seconds: float) -> None:
         """A permit was taken after a wait."""
@@ -95,9 +105,9 @@ class LimiterObserver:
         """A request was refused for its tenant's budget."""
         self._refused.inc()
 
-    def balance(self, dollars: float) -> None:
-        """What is left on the account."""
-        self._balance.set(dollars)
+    def balance(self, account: str, dollars: float) -> None:
+        """What is left on an account."""
+        self._balance.labels(account).set(dollars)
 
     def postponed(self) -> None:
         """A request was put aside instead of held in line."""

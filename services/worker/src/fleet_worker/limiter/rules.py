@@ -1,6 +1,7 @@
 """What a limiter is told at its start; operators change the limits while it runs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,15 @@ class PoolLimits:
     """Requests in any window."""
     tpm: int | None = None
     """Tokens in any window."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLimits:
+    """One account's own limits, in each of its pools; what is None follows the rules for all."""
+
+    concurrency: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
 
 
 PUBLISHED_CONCURRENCY = {"deepseek-v4-pro": 500}
@@ -29,6 +39,8 @@ class Rules:
     """Limits and times, all in seconds but where named otherwise."""
 
     account: str = "default"
+    """Whose pool a call counts in where nobody says."""
+    accounts: Mapping[str, AccountLimits] = field(default_factory=dict[str, AccountLimits])
     concurrency: int | None = None
     """Calls at once for each model; the published limit where None."""
     rpm: int | None = None
@@ -58,15 +70,18 @@ class Rules:
     spare: int = 0
     """Slots kept for each worker for when the store is away; never granted otherwise."""
 
-    def pool(self, model: str) -> str:
-        """The name of the pool that a model's calls count in."""
-        return f"{self.account}/{model}"
+    def pool(self, model: str, account: str | None = None) -> str:
+        """The name of the pool that an account's calls of a model count in."""
+        return f"{account or self.account}/{model}"
 
     def limits_of(self, pool: str) -> PoolLimits:
         """The limits of a pool, before operators changed them."""
-        model = pool.partition("/")[2]
+        account, _, model = pool.partition("/")
+        own = self.accounts.get(account, AccountLimits())
         published = PUBLISHED_CONCURRENCY.get(model, PUBLISHED_DEFAULT)
-        return PoolLimits(self.concurrency or published, self.rpm, self.tpm)
+        return PoolLimits(
+            own.concurrency or self.concurrency or published, own.rpm or self.rpm, own.tpm or self.tpm
+        )
 
     def told(self, pool: str) -> list[float]:
         """As scripts/head.lua takes them: limits, where they begin, times in ms, and what is kept free."""
@@ -82,6 +97,11 @@ class Rules:
         in_ms = (round(seconds * 1000) for seconds in times)
         start = (limits.concurrency, limits.rpm or 0, limits.tpm or 0, self.start)
         return [*start, *in_ms, self.reserve, self.spare]
+
+
+def account_of(pool: str) -> str:
+    """The account of a pool."""
+    return pool.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from fleet_chassis.clock import Clock
 from fleet_chassis.store import StoreUnavailableError
 from fleet_worker.limiter.keys import Keys
 from fleet_worker.limiter.overview import Commands
-from fleet_worker.limiter.rules import IDLE_MODEL, Rules
+from fleet_worker.limiter.rules import IDLE_MODEL, Rules, account_of
 
 USED_S = 600
 """A pool that nobody has used for longer has no say."""
@@ -12,7 +12,7 @@ _POOL, _STATE = b"pool|", 4
 
 
 class ScaleSignal:
-    """Adds up the limits of the pools that are in use. Any worker's answer is the whole fleet's.
+    """Adds up the limits of the pools in use, of all accounts. Any worker's answer is the whole fleet's.
 
     Args:
         rules: what holds for a pool that was never used.
@@ -34,23 +34,33 @@ class ScaleSignal:
             pools = await self._in_use()
         except StoreUnavailableError:
             return None
-        unused = self._rules.limits_of(self._rules.pool(IDLE_MODEL)).concurrency
         return {
-            "limit": sum(limit for limit, _ in pools) or unused,
-            "in_flight": sum(running for _, running in pools),
+            "limit": sum(limit for limit, _ in pools.values()),
+            "in_flight": sum(running for _, running in pools.values()),
         }
 
-    async def _in_use(self) -> list[tuple[int, int]]:
+    async def _in_use(self) -> dict[str, tuple[int, int]]:
         if self._shared is None:
-            return []
+            return self._never_used(set())
         store, keys = self._shared[0], Keys(self._shared[1])
         since = self._clock.now_ms() - USED_S * 1000
         meta = await store.command("HGETALL", keys.meta)
         named = {name.decode(): float(at) for name, at in meta.items() if name.startswith(_POOL)}
         recent = [name.removeprefix("pool|") for name, at in named.items() if at >= since]
-        found = [await self._pool(store, keys.of(name)[_STATE]) for name in recent]
+        found = {name: await self._pool(store, keys.of(name)[_STATE]) for name in recent}
         # A worker with nothing to do shows in some pool that it lives, which is no use of it.
-        return [pool for pool in found if pool[1]] or found
+        busy = {name: pool for name, pool in found.items() if pool[1]}
+        return busy or found | self._never_used(
+            {account_of(name) for name, (limit, _) in found.items() if limit}
+        )
+
+    def _never_used(self, used: set[str]) -> dict[str, tuple[int, int]]:
+        """As configured: one pool of each account that is not among the used ones."""
+        rules = self._rules
+        names = [rules.pool(IDLE_MODEL, account) for account in rules.accounts or {rules.account: None}]
+        return {
+            name: (rules.limits_of(name).concurrency, 0) for name in names if account_of(name) not in used
+        }
 
     async def _pool(self, store: Commands, state: str) -> tuple[int, int]:
         limit, running = await store.command("HMGET", state, "limit", "n")

@@ -10,7 +10,8 @@ from importlib.metadata import version
 from fleet_chassis.clock import Clock
 from fleet_chassis.settings import SettingsError
 from fleet_contracts.topology import REQUESTS
-from fleet_worker.ports import Completions, Ledger, Limiter, Replies
+from fleet_worker.permitting import Limiter
+from fleet_worker.ports import Completions, Ledger, Replies
 from fleet_worker.postponing import ParkingLot
 from fleet_worker.settings import WorkerSettings
 from fleet_worker.tracing.calling import TracedCompletions
@@ -32,18 +33,17 @@ class Tracing:
     """Puts spans around ports; without a tracer it hands back each port as it is: off costs nothing."""
 
     tracer: Tracer | None
-    base_url: str
     clock: Clock
 
     def handler(self, inner: Handles) -> Handles:
         """The story of one request."""
         return inner if self.tracer is None else TracedHandler(inner, self.tracer, REQUESTS)
 
-    def completions(self, inner: Completions) -> Completions:
-        """Upstream calls."""
+    def completions(self, inner: Completions, base_url: str) -> Completions:
+        """Upstream calls to a base URL."""
         if self.tracer is None:
             return inner
-        return TracedCompletions(inner, self.tracer, self.base_url, self.clock)
+        return TracedCompletions(inner, self.tracer, base_url, self.clock)
 
     def limiter(self, inner: Limiter) -> Limiter:
         """Permits."""
@@ -73,7 +73,7 @@ async def open_tracing(
     """
     tracer = _tracer(settings, chance)
     try:
-        yield Tracing(tracer, settings.deepseek_base_url, clock)
+        yield Tracing(tracer, clock)
     finally:
         if tracer is not None:
             await asyncio.to_thread(tracer.close)

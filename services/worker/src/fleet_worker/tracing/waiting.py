@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from fleet_worker.deadline import Deadline
-from fleet_worker.ports import Limiter, Permit, Tell
+from fleet_worker.permitting import Limiter, Permit, Tell
 from fleet_worker.postponed import PostponedError
 from fleet_worker.postponing import ParkingLot
 from fleet_worker.request import Request
@@ -22,8 +22,10 @@ class TracedLimiter:
     async def acquire(self, request: Request, deadline: Deadline, tell: Tell) -> Permit:
         """As the protocol says."""
         attributes = {"fleet.lane": str(request.lane), "gen_ai.request.model": request.model}
-        with self.tracer.span(Opening(name="wait for permit", attributes=attributes)):
-            return await self.inner.acquire(request, deadline, tell)
+        with self.tracer.span(Opening(name="wait for permit", attributes=attributes)) as span:
+            permit = await self.inner.acquire(request, deadline, tell)
+            span.say({"fleet.account": permit.account})
+            return permit
 
 
 @dataclass(frozen=True, slots=True)

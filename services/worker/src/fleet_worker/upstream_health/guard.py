@@ -19,7 +19,6 @@ from fleet_worker.upstream_health.observing import HealthObserver
 from fleet_worker.upstream_health.policy import HealthPolicy
 from fleet_worker.upstream_health.record import Admission, Change, Go, HealthRecord, Look, Wait
 from fleet_worker.upstream_health.signs import Sign
-from fleet_worker.upstream_health.standstill import Standstill
 from fleet_worker.upstream_health.waits import wait_s
 
 MAX_PAID = 10_000
@@ -38,8 +37,20 @@ class LooksAtAccount(Protocol):
         ...
 
 
+class Stops(Protocol):
+    """Is told of each model whether its calls go."""
+
+    def goes(self, model: str) -> None:
+        """A call of `model` was let through."""
+        ...
+
+    def stopped(self, model: str, for_s: float) -> None:
+        """No call of `model` makes sense for `for_s` seconds."""
+        ...
+
+
 class Guard:
-    """Breaker, account pause and retry budget before one upstream.
+    """Breaker, account pause and retry budget before one account of an upstream.
 
     What the record can't say because its store is down stops no call: the limiter and the ledger do that.
 
@@ -50,7 +61,7 @@ class Guard:
         policy: the numbers.
         chance: spreads those who come back, and names calls so that no two in the fleet are called the same.
         observer: told of every change.
-        standstill: told of each model whether its calls go.
+        stops: told of each model whether its calls go.
     """
 
     def __init__(
@@ -61,7 +72,7 @@ class Guard:
         policy: HealthPolicy,
         chance: random.Random,
         observer: HealthObserver,
-        standstill: Standstill,
+        stops: Stops,
     ) -> None:
         self._completions = completions
         self._record = record
@@ -69,8 +80,7 @@ class Guard:
         self._policy = policy
         self._chance = chance
         self._observer = observer
-        self.standstill = standstill
-        """Tells when every model is stopped."""
+        self._stops = stops
         self._paid: OrderedDict[RequestKey, int] = OrderedDict()
         self._telling: set[asyncio.Task[None]] = set()
         self._saw_pause = False
@@ -142,7 +152,7 @@ class Guard:
             raise self._postponed(admission, call.model)
         call.probe = admission.probe
         self._note_account("")
-        self.standstill.goes(call.model)
+        self._stops.goes(call.model)
 
     async def _ask(self, call: Call, *, past_account: bool) -> Admission:
         try:
@@ -199,7 +209,7 @@ class Guard:
         reason = Reason.PAUSED if paused else Reason.BREAKER
         code = ErrorCode(wait.code) if wait.code else ErrorCode.UPSTREAM_UNAVAILABLE
         self._observer.postponed(reason)
-        self.standstill.stopped(model, wait.left_s)
+        self._stops.stopped(model, wait.left_s)
         self._note_account(wait.code)
         seconds = wait_s(wait.left_s, wait.down_s, self._chance.uniform(1, 1 + self._policy.spread))
         return PostponedError(reason, seconds, CompletionError(code, _TROUBLE[code], again=False))

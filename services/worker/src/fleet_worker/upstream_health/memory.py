@@ -34,15 +34,29 @@ class _Model:
         self.failures = 0
 
 
-class MemoryHealth:
-    """Serves one worker: what it learns nobody else knows."""
+@dataclass(slots=True)
+class UpstreamMemory:
+    """What the accounts of one upstream share: its models' breakers, and the retry budget."""
 
-    def __init__(self, policy: HealthPolicy, clock: Clock) -> None:
+    models: dict[str, _Model] = field(default_factory=dict[str, _Model])
+    tokens: int | None = None
+    """What is left of the retry budget; all of it where None."""
+
+
+class MemoryHealth:
+    """Serves one worker: what it learns nobody else knows.
+
+    Args:
+        policy: the numbers.
+        clock: the time.
+        upstream: shared with other accounts of the same upstream.
+    """
+
+    def __init__(self, policy: HealthPolicy, clock: Clock, upstream: UpstreamMemory | None = None) -> None:
         self._policy = policy
         self._clock = clock
         self._account = Circuit(policy.look_s, policy.longest_look_s, policy.probe_s)
-        self._models: dict[str, _Model] = {}
-        self._tokens = policy.budget
+        self._upstream = upstream or UpstreamMemory()
 
     async def admit(self, model: str, call: str, *, past_account: bool = False) -> Admission:
         """Whether a call of `model` makes sense now."""
@@ -66,7 +80,7 @@ class MemoryHealth:
             return known.circuit.probed(call, now, well=well)
         if sign is Sign.NONE or not known.circuit.closed:
             return Change.NOTHING
-        self._tokens = min(self._policy.budget, self._tokens + credit)
+        self._upstream.tokens = min(self._policy.budget, self._tokens + credit)
         known.ended(now, failed=sign is Sign.ILL, window_s=self._policy.window_s)
         return self._judge(known, now)
 
@@ -88,8 +102,13 @@ class MemoryHealth:
         del call
         if self._tokens < cost:
             return False
-        self._tokens -= cost
+        self._upstream.tokens = self._tokens - cost
         return True
+
+    @property
+    def _tokens(self) -> int:
+        left = self._upstream.tokens
+        return self._policy.budget if left is None else left
 
     def _judge(self, known: _Model, now: float) -> Change:
         calls = len(known.ends)
@@ -100,8 +119,9 @@ class MemoryHealth:
 
     def _model(self, model: str) -> _Model:
         # Callers choose model names; past the bound, strange names share one breaker.
-        name = model if model in self._models or len(self._models) < MAX_MODELS else ""
-        if name not in self._models:
+        models = self._upstream.models
+        name = model if model in models or len(models) < MAX_MODELS else ""
+        if name not in models:
             policy = self._policy
-            self._models[name] = _Model(Circuit(policy.open_s, policy.longest_open_s, policy.probe_s))
-        return self._models[name]
+            models[name] = _Model(Circuit(policy.open_s, policy.longest_open_s, policy.probe_s))
+        return models[name]

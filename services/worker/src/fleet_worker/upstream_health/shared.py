@@ -30,6 +30,8 @@ class Store(Protocol):
 class StoreHealth:
     """Every worker of an account shares this record: one opens, all stop; one probes, all go on.
 
+    The pause is the account's. Breakers and the retry budget are its upstream's, with all accounts there.
+
     Asking or reporting twice under the id of one call changes nothing, for the store may do it.
 
     Args:
@@ -37,16 +39,20 @@ class StoreHealth:
         namespace: what every key of this fleet starts with.
         account: the account's name.
         policy: the numbers.
+        upstream: the upstream's name; the account's where it has none of its own.
     """
 
-    def __init__(self, store: Store, namespace: str, account: str, policy: HealthPolicy) -> None:
+    def __init__(
+        self, store: Store, namespace: str, account: str, policy: HealthPolicy, upstream: str | None = None
+    ) -> None:
         self._store = store
-        self._prefix = f"{namespace}:{{upstream}}:{account}"
+        self._prefix = f"{namespace}:{{upstream}}:{upstream or account}"
+        self._pause = f"{namespace}:{{upstream}}:{account}:pause"
         self._policy = policy
 
     async def admit(self, model: str, call: str, *, past_account: bool = False) -> Admission:
         """Whether a call of `model` makes sense now."""
-        keys = (self._key("pause"), self._model_key(model, "breaker"))
+        keys = (self._pause, self._model_key(model, "breaker"))
         args = (call, _ms(self._policy.probe_s), int(past_account))
         whose, what, left_ms, down_ms, code = await self._store.run(_ADMIT, keys, args)
         if what == b"wait":
@@ -81,11 +87,11 @@ class StoreHealth:
     async def pause(self, call: str, code: str) -> bool:
         """Pause the account."""
         args = (call, code, _ms(self._policy.look_s), _ms(self._policy.longest_look_s))
-        return bool(await self._store.run(_PAUSE, (self._key("pause"),), args))
+        return bool(await self._store.run(_PAUSE, (self._pause,), args))
 
     async def heal(self) -> bool:
         """End the account's pause."""
-        return bool(await self._store.command("DEL", self._key("pause")))
+        return bool(await self._store.command("DEL", self._pause))
 
     async def spend(self, call: str, cost: int) -> bool:
         """Take `cost` from the retry budget, if it holds so much."""
