@@ -56,7 +56,7 @@ async def test_a_request_that_was_tried_twice_is_counted_once_with_two_attempts_
         samples = await shown(house)
     usage, model = replies[-1]["response"]["usage"], {"model": "deepseek-flash"}
     assert value(samples, "fleet_requests_ended_total", lane="interactive", outcome="result") == 2
-    assert value(samples, "fleet_attempts_total") == 3
+    assert value(samples, "fleet_attempts_total", account="default") == 3
     assert value(samples, "fleet_attempts_failed_total", code="upstream_unavailable", **model) == 1
     assert value(samples, "fleet_attempts_per_request_sum") == 3
     assert value(samples, "fleet_billed_attempts_per_request_sum") == 2
