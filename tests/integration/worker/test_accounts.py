@@ -71,6 +71,16 @@ async def answered(caller: Caller, times: int) -> Counter[str | None]:
     return paid
 
 
+async def turn(caller: Caller, conversation: str) -> dict[str, Any]:
+    """One turn, to its end; long enough for an account's cache."""
+    messages = [{"role": "user", "content": f"{conversation} " + "It says baa! " * 100}]
+    body = {**CALM, "messages": messages, "max_tokens": 20}
+    await caller.ask(body, headers={"fleet-conversation": conversation})
+    end = (await caller.until_end())[-1]
+    assert end["kind"] == "result", end
+    return end
+
+
 def calls(simulator: Running, account: str) -> int:
     events = simulator.log.events(kind="admitted")
     return sum(event.fields["account"] == account for event in events)
@@ -167,6 +177,31 @@ async def test_each_account_has_a_pool_of_its_own(fleet_vhost: str, tmp_path: Pa
         assert set(paid) == {"first", "second"}
         for account in ("one", "two"):
             assert house.simulator.limits.peak(account, "deepseek-flash") == 2
+
+
+@pytest.mark.usefixtures("keys")
+async def test_a_conversation_stays_with_its_account_and_goes_on_with_another(
+    fleet_vhost: str, tmp_path: Path
+):
+    accounts = written(tmp_path, TWO.replace("weight = 0\n", ""))
+    async with a_house(fleet_vhost, two_accounts(), accounts_file=accounts) as house:
+        names = [f"talk-{number}" for number in range(6)]
+        began = {name: await turn(house.caller, name) for name in names}
+        went_on = {name: await turn(house.caller, name) for name in names}
+        paid = {name: end["account"] for name, end in began.items()}
+        assert set(paid.values()) == {"first", "second"}
+        assert {name: end["account"] for name, end in went_on.items()} == paid
+        for end in went_on.values():
+            assert end["response"]["usage"]["prompt_cache_hit_tokens"] > 0
+        one, two = house.simulator.simulator.config.accounts
+        house.simulator.configure(accounts=(replace(one, balance="0.00"), two))
+        name = next(name for name in names if paid[name] == "first")
+        end = await turn(house.caller, name)
+        assert (end["account"], end["conversation"]) == ("second", {"id": name, "version": 3})
+        # The next account is sent all that was said, though it has cached none of it.
+        sent = [one["response"]["usage"]["prompt_tokens"] for one in (began[name], went_on[name], end)]
+        assert sent == sorted(set(sent))
+        assert end["response"]["usage"]["prompt_cache_hit_tokens"] == 0
 
 
 @pytest.mark.usefixtures("keys")

@@ -1,14 +1,19 @@
 """What an autoscaler asks a worker: how many calls the limiter lets run."""
 
+from dataclasses import replace
+
 import httpx
 import orjson
 import pytest
 
 from fleet_cli.stack.store.store import Store
 from fleet_simulator.config import SimulatorConfig, Timing
+from fleet_worker.deadline import Deadline
+from fleet_worker.limiter import ScaleSignal
+from fleet_worker.limiter.rules import AccountLimits
 from harness.house import House, a_house
-from harness.limiters import until_so
-from harness.requests import BODY
+from harness.limiters import CLOCK, QUICK, a_limited_worker, an_answer, until_so
+from harness.requests import BODY, a_request
 from harness.waiting import until
 
 pytestmark = pytest.mark.sockets
@@ -48,3 +53,26 @@ async def test_while_the_store_is_away_no_figure_is_made_up(fleet_vhost: str, ow
         await own_store.kill()
         assert (await scale_of(house)).status_code == 503
         await own_store.restart()
+
+
+async def test_the_limits_of_every_account_that_is_called_count(store_url: str):
+    accounts = {"first": AccountLimits(concurrency=3), "second": AccountLimits(concurrency=4)}
+    rules = replace(QUICK, account="first", accounts=accounts)
+    async with a_limited_worker(store_url, "w1", rules) as worker:
+        signal = ScaleSignal(rules, CLOCK, (worker.store, "fleet"))
+
+        async def tells(limit: int, in_flight: int) -> None:
+            async def is_told() -> bool:
+                return await signal.read() == {"limit": limit, "in_flight": in_flight}
+
+            await until_so(is_told)
+
+        await tells(7, 0)
+        deadline = Deadline(CLOCK.monotonic() + 30)
+        second = await worker.limiter.acquire(a_request(), deadline, account="second")
+        await tells(4, 1)
+        first = await worker.limiter.acquire(a_request(), deadline, account="first")
+        await tells(7, 2)
+        for permit in (first, second):
+            permit.release(an_answer())
+        await tells(7, 0)
