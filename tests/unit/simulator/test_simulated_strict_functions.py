@@ -132,6 +132,19 @@ def test_a_rich_schema_is_let_through_and_its_arguments_fit_it() -> None:
         node = node["child"]
 
 
+@pytest.mark.parametrize("keyword", ["enum", "examples"])
+def test_of_an_enum_or_of_examples_the_one_is_taken_that_the_question_names(keyword: str) -> None:
+    cities = {"type": "string", keyword: ["Oslo A-1", "Kyoto A-2", "Lima A-3"]}
+    assert _arguments(with_city(cities))["city"] == "Kyoto A-2"
+    assert _arguments(with_city({**cities, keyword: ["Oslo", "Lima"]}))["city"] in {"Oslo", "Lima"}
+
+
+def test_a_list_has_as_many_items_as_it_must_have() -> None:
+    cities: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 3}
+    assert len(_arguments(with_city(cities))["city"]) == 3
+    assert len(_arguments(with_city({**cities, "minItems": 0}))["city"]) == 1
+
+
 def _arguments(schema: Any) -> Any:
     request = validated_chat(orjson.dumps({"model": "deepseek-flash", "messages": [USER]}), BETA)
     return orjson.loads(arguments_for(schema, subject_of("Where is Kyoto?"), request.chance()))

@@ -177,6 +177,14 @@ def test_the_answer_to_a_tools_result_is_text_unless_a_call_is_forced() -> None:
     assert forced.tool_call is not None
 
 
+def test_the_tool_whose_name_the_question_says_is_called() -> None:
+    named = {"type": "function", "function": {"name": "talk_to_a_person"}}
+    for question, called in (("Let me talk to a person!", "talk_to_a_person"), ("Kyoto?", "get_weather")):
+        answer = compose(chat_request(a_chat(question, tools=[TOOL, named])), DEFAULT_LENGTHS)
+        assert answer.tool_call is not None
+        assert answer.tool_call.name == called
+
+
 @given(st.integers(1, 500))
 def test_answers_are_as_long_as_asked_for(length: int) -> None:
     answer = compose(chat_request(a_chat()), Lengths((length, length), (length, length)))

@@ -1,8 +1,9 @@
 """From a request to its answer: reasoning, text, perhaps a tool call, and why it ended."""
 
 import random
+import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -160,8 +161,15 @@ def _called_tool(request: ChatRequest) -> Json | None:
     if choice == "auto" and request.messages[-1]["role"] != "user":
         return None
     functions = [cast("Json", tool["function"]) for tool in request.tools]
-    named = _named(choice)
+    named = _named(choice) or _said(request.question, functions)
     return next((function for function in functions if function["name"] == named), functions[0])
+
+
+def _said(question: str, functions: Sequence[Json]) -> object:
+    """The function whose whole name, in words, stands in the question: "talk to a person"."""
+    names = [function["name"] for function in functions]
+    said = (name for name in names if re.search(rf"\b{name.replace('_', ' ')}\b", question, re.IGNORECASE))
+    return next(said, None)
 
 
 def _named(choice: object) -> object:

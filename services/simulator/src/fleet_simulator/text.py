@@ -1,6 +1,7 @@
 """What the simulated model thinks and says: decided by the question alone, and readable."""
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,15 +11,17 @@ from fleet_simulator.topics import topics_in
 
 _EXCERPT = 80
 _READ = 2000
+_WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a question is about: an excerpt of it and two things that it names."""
+    """What a question is about: an excerpt, two things that it names, and its words in small letters."""
 
     question: str
     topic: str
     other: str
+    words: frozenset[str]
 
     def fill(self, sentence: str) -> str:
         """The sentence with its places filled."""
@@ -31,7 +34,12 @@ def subject_of(question: str) -> Subject:
     topic, other, *_ = *named, "the details"
     flat = " ".join(question[: _EXCERPT * 4].split())
     excerpt = flat if len(flat) <= _EXCERPT else f"{flat[:_EXCERPT].rstrip()}…"
-    return Subject(excerpt, topic, other)
+    return Subject(excerpt, topic, other, words_in(question[:_READ]))
+
+
+def words_in(text: str) -> frozenset[str]:
+    """The words of a text, in small letters; numbers of things, as in A-1002, are words."""
+    return frozenset(_WORD.findall(text.lower()))
 
 
 def reasoning_text(subject: Subject, length: int, chance: random.Random) -> str:

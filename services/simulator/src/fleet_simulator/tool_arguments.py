@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import orjson
 
-from fleet_simulator.text import Subject
+from fleet_simulator.text import Subject, words_in
 
 Json = Mapping[str, Any]
 
 _DEPTH = 8
 _SHALLOW = 2
 _LEAST, _MOST = 1, 100
+_MOST_ITEMS = 20
 _FURTHEST = 2**53
 _FORMATS = {
     "email": "ada@example.com",
@@ -47,8 +48,8 @@ class _Writer:
             return self.value(_choose(options, depth), depth - 1)
         if "const" in schema:
             return schema["const"]
-        if choices := _list(schema.get("enum")):
-            return self.chance.choice(choices)
+        if choices := _list(schema.get("enum")) or _list(schema.get("examples")):
+            return self.chance.choice(self._asked_for(choices))
         return self._of_type(_type_of(schema), schema, depth)
 
     def _of_type(self, name: object, schema: Json, depth: int) -> object:
@@ -57,8 +58,8 @@ class _Writer:
                 properties = _map(schema.get("properties")) if depth else {}
                 return {key: self.value(_map(part), depth - 1) for key, part in properties.items()}
             case "array":
-                deep = depth > _SHALLOW + 1
-                return [self.value(_map(schema.get("items")), depth - 1)] if deep else []
+                wanted = max(int(depth > _SHALLOW + 1), self._least_items(schema))
+                return [self.value(_map(schema.get("items")), depth - 1) for _ in range(wanted)]
             case "integer" | "number":
                 return self._number(schema)
             case "boolean":
@@ -78,6 +79,15 @@ class _Writer:
         if isinstance(step, int | float) and 0 < step < _FURTHEST:
             return ceil(low / step) * step
         return self.chance.randint(low, high) if low <= high else cast("float", least)
+
+    def _asked_for(self, choices: list[object]) -> list[object]:
+        """Those that share most words with the question; where none does, all."""
+        shared = [len(self.subject.words & words_in(str(choice))) for choice in choices]
+        return [choice for choice, count in zip(choices, shared, strict=True) if count == max(shared)]
+
+    def _least_items(self, schema: Json) -> int:
+        least = schema.get("minItems")
+        return min(least, _MOST_ITEMS) if isinstance(least, int) else 0
 
     def _referred(self, reference: object) -> Json:
         found: object = self.root
