@@ -2,6 +2,16 @@
 
 from fleet_chassis.store.errors import StoreScriptError, StoreUnavailableError
 from fleet_chassis.store.redis import RedisStore, open_store
+from fleet_chassis.store.scanning import fields_of, keys_beginning_with
 from fleet_chassis.store.script import Script, load_script
 
-__all__ = ["RedisStore", "Script", "StoreScriptError", "StoreUnavailableError", "load_script", "open_store"]
+__all__ = [
+    "RedisStore",
+    "Script",
+    "StoreScriptError",
+    "StoreUnavailableError",
+    "fields_of",
+    "keys_beginning_with",
+    "load_script",
+    "open_store",
+]

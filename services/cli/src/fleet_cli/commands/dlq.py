@@ -114,6 +114,7 @@ def drop(
 ) -> None:
     """Drop dead letters for good, after a question."""
     from fleet_chassis.clock import SystemClock  # late, as above
+    from fleet_cli.agreeing import agreed
     from fleet_cli.audit.recording import audited
     from fleet_cli.console import say
     from fleet_cli.dlq.choosing import chosen
@@ -129,21 +130,10 @@ def drop(
     found = run_in_foreground(chosen_ids(url, choice, clock))
     if not found:
         say("no such dead letters")
-    elif yes or _agreed(f"Drop {len(found)} dead letters for good?"):
+    elif yes or agreed(f"Drop {len(found)} dead letters for good?", "nothing dropped"):
         run_in_foreground(audited(environ, clock, operator(environ), drop_letters(url, found)))
     else:
         say("nothing dropped")
-
-
-def _agreed(question: str) -> bool:
-    from fleet_cli.wrong_input import WrongInputError  # late, as above
-
-    try:
-        return typer.confirm(question)
-    except typer.Abort as abort:
-        if isinstance(abort.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from abort
-        raise WrongInputError("nothing dropped, as nobody answered: say --yes to be asked nothing") from abort
 
 
 def _must_choose(narrows: bool, everything: bool) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-tenant = typer.Typer(help="Show and set the limits and budgets of tenants.", no_args_is_help=True)
+tenant = typer.Typer(help="Show and set the limits and budgets of tenants; forget one.", no_args_is_help=True)
 
 Name = Annotated[
     str, typer.Argument(metavar="TENANT", help="Who asks; '*' for all without limits of their own.")
@@ -108,3 +108,35 @@ def remove(
     environ, clock = environment(), SystemClock()
     work = remove_queues(environ, clock, name, within)
     run_in_foreground(audited(environ, clock, operator(environ), work))
+
+
+@tenant.command()
+def forget(
+    name: Annotated[str, typer.Argument(metavar="TENANT", help="Whom to forget.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
+) -> None:
+    """Remove what the store keeps of a tenant, after a question.
+
+    That is what is known of its requests with their replies, its conversations, its limits and budgets, and
+    what it used. Nothing that runs or waits is touched: it is told and left, and the same command removes it
+    when it has ended. Says what it can't reach, as dead letters. Who asks again under an old ID is answered,
+    and pays, anew. Ends with 1 where something was left.
+    """
+    from fleet_chassis.clock import SystemClock  # late, as above
+    from fleet_cli.agreeing import agreed
+    from fleet_cli.audit.recording import audited
+    from fleet_cli.console import say
+    from fleet_cli.environment import environment, operator
+    from fleet_cli.foreground import run_in_foreground
+    from fleet_cli.forgetting import forget_tenant
+    from fleet_cli.limits.setting import checked
+
+    tenant_name = checked(name, everybody=False)
+    question = f"Forget all that the store keeps of {tenant_name}, for good?"
+    if not yes and not agreed(question, "nothing forgotten"):
+        say("nothing forgotten")
+        return
+    environ, clock = environment(), SystemClock()
+    work = forget_tenant(environ, clock, tenant_name)
+    is_whole = run_in_foreground(audited(environ, clock, operator(environ), work))
+    raise typer.Exit(0 if is_whole else 1)

@@ -39,6 +39,15 @@ _CLEAR = load_script(_HERE, "holder.lua", "clear.lua")
 _LOOK = load_script(_HERE, "look.lua")
 
 
+TURNS, ANSWER = ":turns", ":answer:"
+"""What follows a record's key in the keys of its turns, and of the answer of a turn."""
+
+
+def conversations_of(namespace: str) -> str:
+    """What every key of a conversation begins with; its name in braces follows."""
+    return f"{namespace}:conversation:"
+
+
 class Runs(Protocol):
     """What is used of a store here."""
 
@@ -56,7 +65,7 @@ class StoreHistories:
 
     def __init__(self, store: Runs, namespace: str, keeping: Keeping) -> None:
         self._store = store
-        self._prefix = f"{namespace}:conversation:"
+        self._prefix = conversations_of(namespace)
         self._keeping = keeping
 
     async def take(self, key: ConversationKey, claim: Claim) -> TakeAnswer:
@@ -150,7 +159,7 @@ class StoreHistories:
     def _keys(self, key: ConversationKey, turn: str) -> tuple[str, str, str]:
         # A brace in a name ends the hash tag early; all keys still share what comes before it.
         record = f"{self._prefix}{{{name_of(key)}}}"
-        return record, f"{record}:turns", f"{record}:answer:{turn}"
+        return record, f"{record}{TURNS}", f"{record}{ANSWER}{turn}"
 
 
 def _history(told: Sequence[Any]) -> History:

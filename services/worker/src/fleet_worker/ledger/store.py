@@ -37,6 +37,15 @@ _RELEASE = load_script(_HERE, "holder.lua", "release.lua")
 _CANCEL = load_script(_HERE, "cancel.lua")
 
 
+BODY = ":body"
+"""How the key of a terminal reply's body ends, behind its record's."""
+
+
+def records_of(namespace: str) -> str:
+    """What the key of every record begins with; the request's key in braces follows."""
+    return f"{namespace}:request:"
+
+
 class Runs(Protocol):
     """What is used of a store here."""
 
@@ -54,7 +63,7 @@ class StoreRecords:
 
     def __init__(self, store: Runs, namespace: str, times: Times) -> None:
         self._store = store
-        self._prefix = f"{namespace}:request:"
+        self._prefix = records_of(namespace)
         self._times = times
 
     async def claim(self, key: RequestKey, claimant: Claimant) -> Claimed:
@@ -142,7 +151,7 @@ class StoreRecords:
     def _keys(self, key: RequestKey) -> tuple[str, str]:
         # A brace in a correlation ID ends the hash tag early; both keys still share what comes before it.
         record = f"{self._prefix}{{{key_text(key)}}}"
-        return record, f"{record}:body"
+        return record, f"{record}{BODY}"
 
     def _said(self, key: RequestKey, holder: Holder) -> tuple[Any, ...]:
         trials = [part for number, trial in holder.trials.items() for part in (f"trial:{number}", trial)]
