@@ -44,7 +44,7 @@ def as_the_library_writes_it(message: Outgoing, message_id: str) -> bytes:
         correlation_id=message.correlation_id,
         reply_to=message.reply_to,
         type=message.type,
-        headers=message.headers,
+        headers=dict(message.headers),
     ).properties
     publish = commands.Basic.Publish(
         exchange=message.exchange, routing_key=message.routing_key, mandatory=message.mandatory

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -23,8 +23,7 @@ from fleet_worker.request import Addressed, Refusal, Request
 from fleet_worker.terminal import Terminal
 
 
-@dataclass(frozen=True, slots=True)
-class Composed:
+class Composed(NamedTuple):
     """A reply ready to be published; `attempt` and `seq` go into headers where it has them."""
 
     kind: str

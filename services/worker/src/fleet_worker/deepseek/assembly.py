@@ -76,6 +76,18 @@ class Assembly:
             return self._with_logprobs(fields, as_object(logprobs))
         return Delta(fields) if fields else None
 
+    def add_text(self, field: str, text: str, size_bytes: int = 0) -> Delta:
+        """Take a chunk that differs from the last one by the text of one field alone.
+
+        Args:
+            field: of which the last chunk held text.
+            text: not empty.
+            size_bytes: as `add` takes it.
+        """
+        self._parts.join(field, text)
+        self._held += max(len(text), size_bytes - _ENVELOPE_BYTES)
+        return Delta({field: text})
+
     def response(self) -> Json:
         """The whole `chat.completion` or `text_completion`."""
         choice = {name: value for name, value in self._choice.items() if name not in _OF_STREAMS_ONLY}

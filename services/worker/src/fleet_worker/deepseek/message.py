@@ -39,11 +39,20 @@ class MessageParts:
                 self.characters += self._tool_calls.add(as_list(value))
                 fields[name] = value
             elif type(value) is str:
-                self._join(name, value)
+                self.join(name, value)
                 fields[name] = value
             else:
                 self._keep(name, value)
         return fields
+
+    def join(self, name: str, text: str) -> None:
+        """Take a piece of text that is not empty."""
+        self.characters += len(text)
+        parts = self._texts.get(name)
+        if parts is None:
+            self._texts[name] = [text]
+        else:
+            parts.append(text)
 
     def text(self, name: str) -> str:
         """The text of a field so far."""
@@ -56,14 +65,6 @@ class MessageParts:
         if calls := self._tool_calls.whole():
             message["tool_calls"] = calls
         return message
-
-    def _join(self, name: str, text: str) -> None:
-        self.characters += len(text)
-        parts = self._texts.get(name)
-        if parts is None:
-            self._texts[name] = [text]
-        else:
-            parts.append(text)
 
     def _note_empty(self, name: str, value: Any) -> None:
         # A text of which only empty fragments came is an empty text, one of which only null came is null.

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from fleet_contracts.grammar import MAX_REPLY_BYTES, RequestType
-from fleet_worker.completion import CompletionError, Emit
+from fleet_worker.completion import CompletionError, Delta, Emit
 from fleet_worker.deepseek.assembly import Assembly
 from fleet_worker.deepseek.clocks import Watch
 from fleet_worker.deepseek.errors import interrupted, too_large
+from fleet_worker.deepseek.likeness import Likeness
 from fleet_worker.deepseek.refusals import error_of
 from fleet_worker.deepseek.shapes import Json, ShapeError, as_object, parsed
 from fleet_worker.deepseek.sse import EventReader, EventTooLargeError
@@ -44,9 +45,11 @@ class StreamedAnswer:
     def __init__(self, type_: RequestType, emit: Emit, watch: Watch) -> None:
         self._events = EventReader()
         self._assembly = Assembly(type_)
+        self._likeness = Likeness(type_)
         self._emit = emit
         self._watch = watch
         self._finished = False
+        self._between_events = False
 
     async def read(self, pieces: AsyncIterator[bytes]) -> Json:
         """As the protocol says. A stream that ends without `[DONE]` has broken off."""
@@ -65,19 +68,32 @@ class StreamedAnswer:
         return self._assembly.usage
 
     def _take(self, piece: bytes) -> bool:
+        if self._between_events and (text := self._likeness.text_of(piece)):
+            self._emit(self._assembly.add_text(self._likeness.field, text, len(piece)))
+            self._watch_on(heard=True)
+            return False
         heard = False
         try:
             for data in self._events.feed(piece):
                 if data == _DONE:
                     return True
-                delta = self._assembly.add(_chunk(data), len(data))
+                delta = self._delta_of(data)
                 if delta is not None:
                     self._emit(delta)
                     heard = True
         except (ShapeError, EventTooLargeError) as error:
             raise interrupted(str(error)) from error
+        self._between_events = self._events.between_events
         self._watch_on(heard=heard)
         return False
+
+    def _delta_of(self, data: bytes) -> Delta | None:
+        if text := self._likeness.text_of(b"data: %b\n\n" % data):
+            return self._assembly.add_text(self._likeness.field, text, len(data))
+        chunk = _chunk(data)
+        delta = self._assembly.add(chunk, len(data))
+        self._likeness.learn(data, chunk, delta)
+        return delta
 
     def _watch_on(self, *, heard: bool) -> None:
         if self._assembly.size > MAX_REPLY_BYTES:

@@ -8,7 +8,6 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 
 _PER_LINE_BYTES = 40
 _BOM = b"\xef\xbb\xbf"
-_LINE_FEED = 0x0A
 
 
 class EventTooLargeError(ValueError):
@@ -40,20 +39,13 @@ class EventReader:
         Raises:
             EventTooLargeError: the stream can't be read on.
         """
-        if (event := self._only_event(piece)) is not None:
-            return [event]
         lines = self._lines(piece)
         return self._events(lines) if lines else []
 
-    def _only_event(self, piece: bytes) -> bytes | None:
-        # Nearly every piece of a paced stream is one whole event of one line: that needs no list of lines.
-        if not piece.startswith(b"data: ") or piece.find(b"\n") != len(piece) - 2 or b"\r" in piece:
-            return None
-        if self._rest or self._data or self._after_return or piece[-1] != _LINE_FEED:
-            return None
-        self._at_start = False
-        self._check(len(piece))
-        return piece[6:-2]
+    @property
+    def between_events(self) -> bool:
+        """Whether nothing of an event, or of what separates it from the next one, is held."""
+        return not (self._rest or self._data or self._after_return or self._at_start)
 
     def _lines(self, piece: bytes) -> list[bytes]:
         if self._after_return or b"\r" in piece:

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fleet_worker.replies.frames import (
     BODY,
@@ -29,8 +30,7 @@ _BLOCKED = 10 << 16 | 60
 _UNBLOCKED = 10 << 16 | 61
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(NamedTuple):
     """The broker's word on the publish `tag`, or where `multiple` on all up to it."""
 
     tag: int

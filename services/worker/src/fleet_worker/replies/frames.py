@@ -4,7 +4,9 @@ Source for every layout: https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf,
 """
 
 import struct
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from fleet_worker.replies.outgoing import Outgoing
 
@@ -17,6 +19,7 @@ HEAD = struct.Struct(">BHI")
 CONTENT_HEAD = struct.Struct(">HHQH")
 LONG = struct.Struct(">I")
 NAME = struct.Struct(">I")
+TEXT = struct.Struct(">cI")
 
 _PERSISTENT = b"\x02"
 _NO_PRIORITY = b"\x00"
@@ -34,6 +37,15 @@ _PUBLISH = 60 << 16 | 40
 """The class and the method, as one number."""
 
 
+class Envelope(NamedTuple):
+    """What is the same for all messages of a kind to one reader, encoded."""
+
+    method: bytes
+    flags: int
+    before_id: bytes
+    after_id: bytes
+
+
 def publication(message: Outgoing, message_id: str, channel: int, frame_max: int) -> bytes:
     """A whole publish, in frames of at most `frame_max` bytes (0: of any size).
 
@@ -41,47 +53,60 @@ def publication(message: Outgoing, message_id: str, channel: int, frame_max: int
         ValueError: a name is longer than 255 bytes, or a header is neither text nor a whole number.
     """
     body = message.body
-    method = _method(message.exchange, message.routing_key, message.mandatory, channel)
-    header = _framed(HEADER, channel, _properties(message, message_id))
-    most = frame_max - FRAME_OVERHEAD if frame_max else len(body)
-    if len(body) <= most:
-        return b"".join(
-            (method, header, HEAD.pack(BODY, channel, len(body)), body, _END) if body else (method, header)
-        )
-    pieces = (body[at : at + most] for at in range(0, len(body), most))
-    return b"".join((method, header, *(_framed(BODY, channel, piece) for piece in pieces)))
+    size = len(body)
+    method, flags, before_id, after_id = _envelope(
+        *(message.exchange, message.routing_key, message.mandatory, message.type),
+        *(message.correlation_id, message.reply_to, channel),
+    )
+    table, own_id = _table(message.headers), _short(message_id)
+    header_size = _BEFORE_TABLE + len(table) + len(before_id) + len(own_id) + len(after_id)
+    header = (
+        HEAD.pack(HEADER, channel, header_size),
+        CONTENT_HEAD.pack(60, 0, size, flags),
+        *(_JSON, table, before_id, own_id, after_id, _END),
+    )
+    most = frame_max - FRAME_OVERHEAD if frame_max else size
+    if not size:
+        return b"".join((method, *header))
+    if size <= most:
+        return b"".join((method, *header, HEAD.pack(BODY, channel, size), body, _END))
+    pieces = (body[at : at + most] for at in range(0, size, most))
+    return b"".join((method, *header, *(_framed(BODY, channel, piece) for piece in pieces)))
 
 
-@lru_cache(maxsize=4096)
-def _method(exchange: str, routing_key: str, mandatory: bool, channel: int) -> bytes:  # noqa: FBT001 - a bit of the frame
+@lru_cache(maxsize=8192)
+def _envelope(
+    exchange: str,
+    routing_key: str,
+    mandatory: bool,  # noqa: FBT001 - a bit of the frame
+    type_: str | None,
+    correlation_id: str | None,
+    reply_to: str | None,
+    channel: int,
+) -> Envelope:
+    flags = Has.CONTENT_TYPE | Has.HEADERS | Has.DELIVERY_MODE | Has.PRIORITY | Has.MESSAGE_ID
+    before_id = [_PERSISTENT, _NO_PRIORITY]
+    if correlation_id is not None:
+        flags |= Has.CORRELATION_ID
+        before_id.append(_short(correlation_id))
+    if reply_to is not None:
+        flags |= Has.REPLY_TO
+        before_id.append(_short(reply_to))
+    if type_ is not None:
+        flags |= Has.TYPE
     # The two bytes after the method's number are reserved and hold nothing.
     payload = NAME.pack(_PUBLISH) + b"\x00\x00" + _short(exchange) + _short(routing_key)
-    return _framed(METHOD, channel, payload + (b"\x01" if mandatory else b"\x00"))
+    method = _framed(METHOD, channel, payload + (b"\x01" if mandatory else b"\x00"))
+    return Envelope(method, flags, b"".join(before_id), b"" if type_ is None else _short(type_))
 
 
 def _framed(kind: int, channel: int, payload: bytes) -> bytes:
     return HEAD.pack(kind, channel, len(payload)) + payload + _END
 
 
-def _properties(message: Outgoing, message_id: str) -> bytes:
-    flags = Has.CONTENT_TYPE | Has.HEADERS | Has.DELIVERY_MODE | Has.PRIORITY | Has.MESSAGE_ID
-    values = [_JSON, _table(message.headers), _PERSISTENT, _NO_PRIORITY]
-    if message.correlation_id is not None:
-        flags |= Has.CORRELATION_ID
-        values.append(_kept(message.correlation_id))
-    if message.reply_to is not None:
-        flags |= Has.REPLY_TO
-        values.append(_kept(message.reply_to))
-    values.append(_short(message_id))
-    if message.type is not None:
-        flags |= Has.TYPE
-        values.append(_kept(message.type))
-    return CONTENT_HEAD.pack(60, 0, len(message.body), flags) + b"".join(values)
-
-
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=256)
 def _kept(text: str) -> bytes:
-    """A short text that comes again: with each chunk of a request, or with each reply of a kind."""
+    """The name of a header, which comes again with each message."""
     return _short(text)
 
 
@@ -93,20 +118,28 @@ def _short(text: str) -> bytes:
 
 
 _JSON = _short(CONTENT_TYPE)
+_BEFORE_TABLE = CONTENT_HEAD.size + len(_JSON)
 
 
-def _table(headers: dict[str, object]) -> bytes:
-    fields = b"".join([_kept(name) + _field(headers[name]) for name in sorted(headers)])
-    return LONG.pack(len(fields)) + fields
+def _table(headers: Mapping[str, object]) -> bytes:
+    fields: list[bytes] = []
+    for name in sorted(headers):
+        value = headers[name]
+        if type(value) is str:
+            data = value.encode()
+            fields += (_kept(name), TEXT.pack(b"S", len(data)), data)
+        elif type(value) is int:
+            fields.append(_number(name, value))
+        else:
+            raise ValueError("a header of a reply is neither text nor a whole number: send it as one of them")
+    encoded = b"".join(fields)
+    return LONG.pack(len(encoded)) + encoded
 
 
-def _field(value: object) -> bytes:
-    if type(value) is str:
-        data = value.encode()
-        return b"S" + LONG.pack(len(data)) + data
-    if type(value) is int:
-        return _whole_number(value)
-    raise ValueError("a header of a reply is neither text nor a whole number: send it as one of them")
+@lru_cache(maxsize=4096)
+def _number(name: str, value: int) -> bytes:
+    """A whole number under its name: most are small, and come again with other requests."""
+    return _kept(name) + _whole_number(value)
 
 
 def _whole_number(value: int) -> bytes:

@@ -37,7 +37,8 @@ class _Text:
 
     def joined(self) -> Delta:
         """All of them as one."""
-        return Delta({self.field: "".join(self.parts)})
+        parts = self.parts
+        return Delta({self.field: parts[0] if len(parts) == 1 else "".join(parts)})
 
 
 class Outbox:

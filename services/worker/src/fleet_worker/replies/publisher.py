@@ -85,7 +85,7 @@ def _encoded(message: Outgoing) -> aio_pika.Message:
         correlation_id=message.correlation_id,
         reply_to=message.reply_to,
         type=message.type,
-        headers=message.headers,
+        headers=dict(message.headers),
     )
 
 
