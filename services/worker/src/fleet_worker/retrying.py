@@ -55,6 +55,11 @@ class Retrying:
         Raises:
             CompletionError: the last attempt's error.
         """
+        try:
+            # Nearly every call succeeds at once, and needs none of the machinery below.
+            return await attempt()
+        except CompletionError as error:
+            again = _after(error, attempt)
 
         async def repeat(error: BaseException) -> bool:
             return isinstance(error, CompletionError) and await worth_repeating(error)
@@ -69,7 +74,7 @@ class Retrying:
             sleep=self._clock.sleep,
             reraise=True,
         )
-        return await retrying(_plainly(attempt))
+        return await retrying(again)
 
     async def publish(
         self, publish: Callable[[], Awaitable[None]], passing: Passing, within_s: float
@@ -84,14 +89,20 @@ class Retrying:
         Raises:
             passing: the last try's error.
         """
+        began = self._clock.monotonic()
+        try:
+            return await publish()
+        except passing as error:
+            again = _after(error, publish)
+        left_s = within_s - (self._clock.monotonic() - began)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(passing),
             wait=lambda state: self._jitter_s(state.attempt_number, base_s=0.1, longest_s=2.0),
-            stop=stop_after_delay(within_s),
+            stop=stop_after_delay(max(0.0, left_s)),
             sleep=self._clock.sleep,
             reraise=True,
         )
-        await retrying(_plainly(publish))
+        return await retrying(again)
 
     def _pause_s(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -102,10 +113,13 @@ class Retrying:
         return self._chance.uniform(0, min(longest_s, base_s * 2**attempt_number))
 
 
-def _plainly(call: Callable[[], Awaitable[T]]) -> Callable[[], Coroutine[Any, Any, T]]:
-    """`call` as a coroutine function: tenacity would not await what a lambda or a partial returns."""
+def _after(error: Exception, call: Callable[[], Awaitable[T]]) -> Callable[[], Coroutine[Any, Any, T]]:
+    """`call`, whose first try has ended with `error`."""
+    ended = [error]
 
-    async def once() -> T:
+    async def again() -> T:
+        if ended:
+            raise ended.pop()
         return await call()
 
-    return once
+    return again

@@ -165,7 +165,8 @@ def _first_problem(error: ValidationError) -> str:
 
 def _encode(body: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(body)
+        # A copy, for the encoder's own result holds 4 KiB or more, and this one is kept for a whole call.
+        return bytes(memoryview(orjson.dumps(body)))
     except orjson.JSONEncodeError:
         # The encoder takes fewer levels than the decoder; what it refuses could never be sent on.
         raise RefusedError(

@@ -1,9 +1,9 @@
-"""Publishing with confirms, on a connection of its own: a blocked publisher must never hold back an ack."""
+"""Publishing with confirms, on connections of its own: a blocked publisher must never hold back an ack."""
 
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import aio_pika
@@ -110,7 +110,7 @@ class _PlainPost:
 
 @dataclass(frozen=True, slots=True)
 class Publishers:
-    """A channel for what goes to callers, and one for the rest, so that an error on one spares the other."""
+    """A connection for what goes to callers and one for the rest: trouble on one spares the other."""
 
     replies: Publishes
     events: Publishes
@@ -120,32 +120,39 @@ class Publishers:
 async def open_publishers(
     amqp_url: str, timeout_s: float, *, plain: bool, on_back: Callable[[], None] = lambda: None
 ) -> AsyncGenerator[Publishers]:
-    """Connect for publishing; the connection comes back by itself after a broker's restart.
+    """Connect for publishing; the connections come back by themselves after a broker's restart.
 
     Args:
         amqp_url: The broker.
         timeout_s: Seconds to connect.
-        plain: Replies leave by the client library's public API too: slower, and independent of its insides.
-        on_back: Is told when the connection was lost and stands again.
+        plain: Messages leave by the client library's public API: slower, and independent of its insides.
+        on_back: Is told when the callers' connection was lost and stands again.
     """
-    kind = aio_pika.RobustConnection if plain else TappedConnection
-    async with asyncio.timeout(timeout_s):
-        connection = await aio_pika.connect_robust(
-            amqp_url, reconnect_interval=RECONNECT_INTERVAL_S, connection_class=kind
-        )
-    connection.reconnect_callbacks.add(lambda _connection: on_back())
-    events = await _plain_publisher(connection)
-    if isinstance(connection, TappedConnection):
-        replies = await WirePublisher.open(connection)
-    else:
-        replies = await _plain_publisher(connection)
-    try:
+    async with AsyncExitStack() as ends:
+        async with asyncio.timeout(timeout_s):
+            replies = await ends.enter_async_context(_a_publisher(amqp_url, on_back, plain=plain))
+            events = await ends.enter_async_context(_a_publisher(amqp_url, lambda: None, plain=plain))
         yield Publishers(replies, events)
+
+
+@asynccontextmanager
+async def _a_publisher(
+    amqp_url: str, on_back: Callable[[], None], *, plain: bool
+) -> AsyncGenerator[Publishes]:
+    kind = aio_pika.RobustConnection if plain else TappedConnection
+    connection = await aio_pika.connect_robust(
+        amqp_url, reconnect_interval=RECONNECT_INTERVAL_S, connection_class=kind
+    )
+    connection.reconnect_callbacks.add(lambda _connection: on_back())
+    try:
+        if isinstance(connection, TappedConnection):
+            publisher = await WirePublisher.open(connection)
+        else:
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            publisher = PlainPublisher(connection, channel)
+        try:
+            yield publisher
+        finally:
+            publisher.close()
     finally:
-        replies.close()
         await connection.close()
-
-
-async def _plain_publisher(connection: AbstractRobustConnection) -> PlainPublisher:
-    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    return PlainPublisher(connection, channel)
