@@ -15,6 +15,7 @@ FAST := tests/unit tests/model tests/contract tests/architecture
 WORKERS ?= 1
 ARGS ?=
 ONLY ?=
+BENCH_OUT ?= .fleet/bench
 
 .PHONY: help
 help: ## Show this list
@@ -50,6 +51,16 @@ chaos-all: $(READY) ## Play every known fault, one by one, as long as it takes; 
 
 fuzz: $(READY) ## Fuzz what reads strangers' bytes, a million inputs each, from where the last run ended
 	@PYTHONPATH=tests .ci/bootstrap run --quiet --group fuzz python -m fuzz $(ARGS)
+
+.PHONY: bench profile bench-tools
+bench: bench-tools ## Measure every promised figure beside the baselines, some minutes (ONLY=500,short picks some)
+	@PYTHONPATH=tests $(BIN)/python -m bench --only "$(ONLY)" --out $(BENCH_OUT)
+
+profile: bench-tools ## Draw a flame graph of a worker under 500 streams
+	@PYTHONPATH=tests $(BIN)/python -m bench --profile --out $(BENCH_OUT)
+
+bench-tools: $(READY)
+	@.ci/bootstrap sync --locked --quiet --group bench
 
 check: $(READY) ## Lint, format, types, import rules, the printed contracts, and the delivery protocol's model
 	@$(BIN)/ruff check
