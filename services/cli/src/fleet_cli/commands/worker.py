@@ -1,5 +1,6 @@
 """`fleet worker`: one worker in the foreground."""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ def worker(
     ] = None,
 ) -> None:
     """Run one worker, set up from the environment, until SIGTERM or Ctrl-C; then it drains."""
+    # What is imported stays, so looking through it while it grows is in vain; `run` has it collect again.
+    gc.disable()
     from fleet_chassis.settings import read_settings  # late: other commands start faster without the worker
     from fleet_worker.main import run
     from fleet_worker.settings import WorkerSettings
