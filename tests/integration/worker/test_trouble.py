@@ -241,7 +241,7 @@ async def test_two_hundred_streams_through_one_worker_arrive_whole_and_in_order(
     ]
     timing = Timing(headers=0, first_token=10, tokens_per_second=60)
     async with a_house(fleet_vhost, SimulatorConfig(timing=timing)) as house:
-        ids = [await house.caller.ask(body) for body in bodies]
+        ids = await asyncio.gather(*(house.caller.ask(body) for body in bodies))
         replies: dict[str, list[dict[str, Any]]] = {correlation_id: [] for correlation_id in ids}
         ended = 0
         while ended < len(ids):
