@@ -53,6 +53,7 @@ class RawUpstream:
 
     def __init__(self, url: str = "") -> None:
         self.url = url
+        self.connections = 0
         self.calls = 0
         self.sent = 0
         """Bytes that were written; what the client did not take is at most what the sockets hold."""
@@ -70,6 +71,7 @@ async def raw_upstream(*answers: Answer) -> AsyncGenerator[RawUpstream]:
     upstream = RawUpstream()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream.connections += 1
         try:
             while not writer.is_closing():
                 head = await reader.readuntil(b"\r\n\r\n")

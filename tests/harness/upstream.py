@@ -14,6 +14,7 @@ from fleet_worker.completion import Completion, CompletionError, Delta
 from fleet_worker.deadline import Deadline
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.deepseek.auth import auth_of
+from fleet_worker.deepseek.users import Users
 from harness.requests import a_request
 
 KEY = "sk-secret-of-the-fleet"
@@ -55,6 +56,7 @@ class Upstream:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict[str, str])
     before: Callable[[], Awaitable[None]] | None = None
+    users: Users = field(default_factory=Users)
     calls: list[httpx.Request] = field(default_factory=list[httpx.Request])
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
@@ -66,7 +68,9 @@ class Upstream:
     def client(self, clocks: Clocks | None = None, clock: Clock | None = None) -> DeepSeek:
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.answer), timeout=None)  # noqa: S113 - clocks watch
         endpoints = Endpoints("https://upstream.test")
-        return DeepSeek(http, auth_of(KEY), endpoints, clocks or Clocks(), clock or SystemClock())
+        return DeepSeek(
+            http, auth_of(KEY), endpoints, clocks or Clocks(), clock or SystemClock(), users=self.users
+        )
 
 
 async def complete(upstream: Upstream, **request: Any) -> tuple[Completion, list[Delta]]:

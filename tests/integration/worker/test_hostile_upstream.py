@@ -322,6 +322,17 @@ async def test_whatever_an_upstream_sends_its_call_ends_in_time_and_with_its_cod
         assert upstream.calls == 1
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed_so_neither_key_nor_prompt_goes_elsewhere(status: int):
+    async with raw_upstream(sends(PLAIN + b"Content-Length: 2\r\n\r\n{}")) as elsewhere:
+        head = b"HTTP/1.1 %d Go\r\nLocation: %b/\r\nContent-Length: 0\r\n\r\n"
+        async with a_client_of(sends(head % (status, elsewhere.url.encode()))) as (upstream, deepseek):
+            error = await failed(deepseek)
+        assert (upstream.calls, elsewhere.connections) == (1, 0)
+    assert error.code is UNAVAILABLE
+    assert "DEEPSEEK_BASE_URL" in error.message
+
+
 @pytest.mark.parametrize("streamed", [True, False])
 @pytest.mark.parametrize("status", [b"200 OK", b"503 Busy"])
 async def test_a_bomb_that_unpacks_to_a_gigabyte_is_never_unpacked(status: bytes, *, streamed: bool):

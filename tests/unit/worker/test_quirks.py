@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from fleet_worker.deepseek.quirks import DEEPSEEK, KINDS, payload_of
+from fleet_worker.deepseek.users import Users
 from fleet_worker.prices import tokens_of
 from harness.requests import a_request
 
@@ -16,12 +17,12 @@ BEGUN = {"role": "assistant", "content": "He", "prefix": True}
 def sent(kind: str, *, stream: bool = False, **body: Any) -> dict[str, Any]:
     request = a_request(body={"model": "deepseek-flash", "messages": MESSAGES, **body}, stream=stream)
     own = KINDS[kind].but(models={"deepseek-flash": "ours"})
-    return orjson.loads(payload_of(request, own))
+    return orjson.loads(payload_of(request, own, Users()))
 
 
 def test_deepseek_gets_the_callers_own_bytes():
     request = a_request(body={"model": "deepseek-flash"}, payload=b'{"model":  "deepseek-flash"}')
-    assert payload_of(request, DEEPSEEK) is request.payload
+    assert payload_of(request, DEEPSEEK, Users()) is request.payload
 
 
 def test_a_model_goes_under_the_servers_own_name():

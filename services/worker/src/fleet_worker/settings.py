@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from fleet_chassis.settings import HttpUrl, ServiceSettings
+from fleet_chassis.settings import HttpUrl
+from fleet_worker.telemetry_settings import TelemetrySettings
 
 DEEPSEEK_BASE_URL = "https://api.deepseek.com"
 
@@ -22,7 +23,7 @@ def _speaks_redis(url: object) -> object:
 StoreUrl = Annotated[SecretStr | None, BeforeValidator(_speaks_redis)]
 
 
-class WorkerSettings(ServiceSettings):
+class WorkerSettings(TelemetrySettings):
     """Every setting of a worker, with its default, unit and meaning."""
 
     deepseek_api_key: SecretStr = Field(
@@ -48,6 +49,12 @@ class WorkerSettings(ServiceSettings):
         default=None,
         validation_alias="DEEPSEEK_BETA_URL",
         description="Where fim.v1 and beta features are; /beta beside the base URL where unset",
+    )
+    user_id_secret: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Sends each tenant as a user_id of its own, made with this secret, so that DeepSeek "
+        "keeps their caches apart; the same for all workers; nothing is sent where unset",
     )
     redis_url: StoreUrl = Field(
         default=None,
@@ -190,38 +197,6 @@ class WorkerSettings(ServiceSettings):
     # A pod is probed from outside, so the default listens everywhere.
     health_host: str = Field(default="0.0.0.0", description="Address of /livez, /readyz, /metrics")  # noqa: S104
     health_port: int = Field(default=9090, ge=0, le=65535, description="Port of them; 0 takes a free one")
-    metrics_tenants: int = Field(
-        default=50,
-        ge=0,
-        le=10_000,
-        description="Tenants that have a label of their own in metrics; all others share the label other",
-    )
-    otel_traces_exporter: Literal["", "none", "otlp", "console"] = Field(
-        default="",
-        validation_alias="OTEL_TRACES_EXPORTER",
-        description="otlp sends traces, console prints them; where empty, an OTLP endpoint means otlp. "
-        "All other OTEL_ variables count too (headers, sampler, resource), from the environment alone",
-    )
-    otel_exporter_otlp_endpoint: str = Field(
-        default="",
-        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
-        description="Where traces go, by OTLP over HTTP, as in http://collector:4318",
-    )
-    otel_exporter_otlp_traces_endpoint: str = Field(
-        default="",
-        validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-        description="The same as a whole URL, as in http://collector:4318/v1/traces",
-    )
-    otel_exporter_otlp_protocol: Literal["", "http/protobuf"] = Field(
-        default="",
-        validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL",
-        description="http/protobuf, which is all that a worker speaks",
-    )
-    otel_sdk_disabled: bool = Field(
-        default=False,
-        validation_alias="OTEL_SDK_DISABLED",
-        description="true: no traces, whatever else is set",
-    )
     worker_name: str = Field(default="", description="Name in replies and logs; host and process where empty")
     plain_publish: bool = Field(
         default=False,

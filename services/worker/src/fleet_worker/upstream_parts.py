@@ -18,6 +18,7 @@ from fleet_worker.accounts.upstreams import ChosenLimiter, Upstreams
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.deepseek.probe import Probe
 from fleet_worker.deepseek.transport import open_http
+from fleet_worker.deepseek.users import Users
 from fleet_worker.limiter import FleetLimiter
 from fleet_worker.observing import Observer
 from fleet_worker.ports import Completions
@@ -141,7 +142,9 @@ async def _opened(
     endpoints = _endpoints(base_url, settings, upstream, account)
     async with open_http(LOOK_TIMEOUT_S) as http:
         auth = auth_of_account(upstream, keys, http, clock)
-        deepseek = DeepSeek.open(endpoints, auth, _clocks(settings), clock, quirks=upstream.quirks())
+        deepseek = DeepSeek.open(
+            endpoints, auth, _clocks(settings), clock, quirks=upstream.quirks(), users=_users(settings)
+        )
         try:
             yield _Line(deepseek, Probe(http, auth, endpoints, clock, LOOK_TIMEOUT_S), base_url)
         finally:
@@ -174,6 +177,11 @@ def _health(
     if isinstance(kept_in, UpstreamMemory):
         return MemoryHealth(policy, clock, kept_in)
     return StoreHealth(kept_in, settings.namespace, account.name, policy, account.upstream)
+
+
+def _users(settings: WorkerSettings) -> Users:
+    secret = settings.user_id_secret
+    return Users(secret.get_secret_value() if secret else None)
 
 
 def _clocks(settings: WorkerSettings) -> Clocks:

@@ -28,6 +28,7 @@ from fleet_worker.deepseek.reading import AnswerReader, StreamedAnswer, WholeAns
 from fleet_worker.deepseek.refusals import answer_of, retry_after_s
 from fleet_worker.deepseek.shapes import Json
 from fleet_worker.deepseek.transport import PLAIN, is_packed, open_http, pieces_of
+from fleet_worker.deepseek.users import Users
 from fleet_worker.deepseek.verdict import check
 from fleet_worker.request import Request
 
@@ -54,6 +55,7 @@ class DeepSeek:
         clocks: How long a call may be silent.
         clock: The time.
         quirks: In what the server differs from DeepSeek.
+        users: Who asks, in requests that don't say it.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class DeepSeek:
         clocks: Clocks,
         clock: Clock,
         quirks: Quirks = DEEPSEEK,
+        users: Users | None = None,
     ) -> None:
         self._http = http
         self._auth = auth
@@ -71,6 +74,7 @@ class DeepSeek:
         self._clocks = clocks
         self._clock = clock
         self._quirks = quirks
+        self._users = users or Users()
 
     @classmethod
     def open(
@@ -81,9 +85,10 @@ class DeepSeek:
         clock: Clock,
         tls: ssl.SSLContext | None = None,
         quirks: Quirks = DEEPSEEK,
+        users: Users | None = None,
     ) -> "DeepSeek":
         """With connections of its own, which `aclose` ends."""
-        return cls(open_http(clocks.connect_s, tls), auth_of(key), endpoints, clocks, clock, quirks)
+        return cls(open_http(clocks.connect_s, tls), auth_of(key), endpoints, clocks, clock, quirks, users)
 
     async def complete(self, request: Request, deadline: Deadline, emit: Emit) -> Completion:
         """Make one upstream call.
@@ -92,7 +97,7 @@ class DeepSeek:
         the upstream's socket at once.
 
         Args:
-            request: Its `payload` is POSTed byte for byte, but for the server's quirks.
+            request: Its `payload` is POSTed byte for byte, but for the server's quirks and a `user_id`.
             deadline: When nobody wants the answer any more.
             emit: Gets each delta of a streamed answer, from this task.
 
@@ -147,7 +152,7 @@ class DeepSeek:
                 await response.aclose()
 
     async def _send(self, request: Request) -> httpx.Response:
-        payload = payload_of(request, self._quirks)
+        payload = payload_of(request, self._quirks, self._users)
         message = self._http.build_request(
             "POST", self._endpoints.of(request), content=payload, headers=_HEADERS
         )

@@ -13,6 +13,7 @@ import orjson
 
 from fleet_contracts.grammar import RequestType
 from fleet_worker.deepseek.endpoints import continues_prefix, is_strict
+from fleet_worker.deepseek.users import Users
 from fleet_worker.request import Request
 
 Thinking = Literal["field", "template", "none"]
@@ -83,14 +84,16 @@ KINDS: Mapping[str, Quirks] = {
 """What is known of each kind of server; an accounts file can say more."""
 
 
-def payload_of(request: Request, quirks: Quirks) -> bytes:
-    """The body to POST: the request's own bytes where the server is like DeepSeek."""
+def payload_of(request: Request, quirks: Quirks, users: Users) -> bytes:
+    """The body to POST: the request's own bytes where the server is like DeepSeek, but for who asks."""
     if quirks == DEEPSEEK:
-        return request.payload
+        return users.payload_of(request)
     body = dict(request.body)
     body["model"] = quirks.models.get(request.model, request.model)
     if not quirks.user_id:
         body.pop("user_id", None)
+    elif (user := users.user_of(request)) is not None:
+        body["user_id"] = user
     if quirks.thinking != "field":
         _switch_thinking(body, quirks)
     if quirks.prefix == "continue_final_message" and continues_prefix(body.get("messages")):
