@@ -71,7 +71,7 @@ check: $(READY) ## Lint, format, types, import rules, the printed contracts, and
 	@$(BIN)/pytest -q tests/model
 
 # ---------------------------------------------------------------- make
-.PHONY: contracts chart build format clean
+.PHONY: contracts chart build sbom format clean
 contracts: $(READY) ## Print the contracts anew from their models
 	@$(BIN)/python -m fleet_contracts write
 
@@ -80,6 +80,11 @@ chart: $(READY) ## Print the manifests of the chart's examples anew
 
 build: $(READY) ## Build every package into dist/, all of one version (.ci/version shows and sets it)
 	@.ci/bootstrap build --all-packages --quiet --clear --out-dir dist
+
+sbom: ## List what the image installs, with hashes, in dist/sbom.cdx.json (CycloneDX 1.5)
+	@mkdir -p dist
+	@.ci/bootstrap export --quiet --preview-features sbom-export --format cyclonedx1.5 --frozen --no-dev \
+		--package deepseek-fleet-cli --extra tracing --extra tokenizer --output-file dist/sbom.cdx.json
 
 format: $(READY) ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet

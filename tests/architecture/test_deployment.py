@@ -58,6 +58,29 @@ def test_the_installed_member_is_one_of_the_workspace():
     assert packages <= members
 
 
+def test_the_bill_of_materials_is_of_what_the_image_installs():
+    wanted = re.compile(r"--no-dev|--package \S+|--extra \S+")
+    recipe = (ROOT / "Makefile").read_text().partition("\nsbom:")[2].partition("\n\n")[0]
+    syncs = re.findall(r"^RUN uv sync (.+)$", DOCKERFILE, re.MULTILINE)
+    assert syncs
+    for sync in syncs:
+        assert set(wanted.findall(sync)) == set(wanted.findall(recipe))
+
+
+def test_the_image_installs_nothing_whose_hash_the_lock_does_not_have():
+    syncs = re.findall(r"^RUN uv sync (.+)$", DOCKERFILE, re.MULTILINE)
+    assert all(re.match(r"--(locked|frozen) ", sync) for sync in syncs)
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    others = [package for package in lock["package"] if "registry" in package["source"]]
+    assert others
+    for package in others:
+        files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+        assert files
+        assert all(file["hash"].startswith("sha256:") for file in files), package["name"]
+    # All that is not from a registry is a member of this workspace.
+    assert all({"registry", "editable", "virtual"} & package["source"].keys() for package in lock["package"])
+
+
 def test_signals_reach_the_command_from_its_first_moment_and_through_no_shell():
     scripts = tomllib.loads((ROOT / "services/cli/pyproject.toml").read_text())["project"]["scripts"]
     (entry,) = re.findall(r"^ENTRYPOINT (.+)$", DOCKERFILE, re.MULTILINE)
