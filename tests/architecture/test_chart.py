@@ -19,6 +19,8 @@ from harness.charts import (
     settings_of_workers,
 )
 
+BY_THEIR_PORTS = {53, 5671, 5672, 6379, 6380}
+PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
 WORK = {"deepseek.requests", "deepseek.requests.batch", "deepseek.requests.resumed"}
 
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -74,6 +76,24 @@ def test_each_pod_is_as_restricted_as_kubernetes_can_ask_for(example: Path):
             }
             assert container["resources"]["limits"]["memory"]
             assert not [each for each in container.get("env", []) if each["name"] in SECRET]
+
+
+@every_example
+def test_no_pod_reaches_a_private_address_but_by_the_ports_of_broker_and_store(example: Path):
+    (policy,) = those_of(example, "NetworkPolicy")
+    labels = policy["spec"]["podSelector"]["matchLabels"]
+    assert all(
+        labels.items() <= workload["spec"]["template"]["metadata"]["labels"].items()
+        for kind in ("Deployment", "Job")
+        for workload in those_of(example, kind)
+    )
+    assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+    assert [rule["ports"] for rule in policy["spec"]["ingress"]] == [[{"port": "health"}]]
+    for rule in policy["spec"]["egress"]:
+        ports = {each["port"] for each in rule["ports"]}
+        outside = [peer["ipBlock"] for peer in rule.get("to", []) if "ipBlock" in peer]
+        assert ports <= ({443} if outside else BY_THEIR_PORTS)
+        assert all(set(block["except"]) >= PRIVATE for block in outside)
 
 
 @every_example

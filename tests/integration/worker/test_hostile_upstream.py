@@ -333,6 +333,16 @@ async def test_a_redirect_is_not_followed_so_neither_key_nor_prompt_goes_elsewhe
     assert "DEEPSEEK_BASE_URL" in error.message
 
 
+async def test_a_proxy_in_the_environment_gets_no_call(monkeypatch: pytest.MonkeyPatch):
+    async with raw_upstream(sends(PLAIN + b"Content-Length: 2\r\n\r\n{}")) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        answer = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+        async with a_client_of(sends(answer)) as (upstream, deepseek):
+            await failed(deepseek)
+        assert (upstream.calls, proxy.connections) == (1, 0)
+
+
 @pytest.mark.parametrize("streamed", [True, False])
 @pytest.mark.parametrize("status", [b"200 OK", b"503 Busy"])
 async def test_a_bomb_that_unpacks_to_a_gigabyte_is_never_unpacked(status: bytes, *, streamed: bool):
