@@ -51,10 +51,7 @@ class WorkerSettings(TelemetrySettings):
         description="Where fim.v1 and beta features are; /beta beside the base URL where unset",
     )
     user_id_secret: SecretStr | None = Field(
-        default=None,
-        min_length=16,
-        description="Sends each tenant as a user_id of its own, made with this secret, so that DeepSeek "
-        "keeps their caches apart; the same for all workers; nothing is sent where unset",
+        default=None, min_length=16, description="Makes each tenant's own user_id for DeepSeek; none if unset"
     )
     redis_url: StoreUrl = Field(
         default=None,
