@@ -1,5 +1,6 @@
 """Frames are the public library's, byte for byte; answers are found wherever their bytes are cut."""
 
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import aio_pika
@@ -19,9 +20,17 @@ OURS = 3
 Part = tuple[bytes, list[Answer], bool]
 """Bytes, what is heard in them, and whether they go through."""
 NAMES = st.text(max_size=60)
-HEADERS = st.dictionaries(
-    st.text(min_size=1, max_size=20), st.one_of(st.text(), st.integers(-(2**63), 2**63 - 1)), max_size=4
+OURS_TO_SAY = st.text() | st.integers(-(2**63), 2**63 - 1)
+OF_OTHERS = st.recursive(
+    OURS_TO_SAY
+    | st.none()
+    | st.booleans()
+    | st.floats(width=32, allow_nan=False)
+    | st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC)),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
 )
+HEADERS = st.dictionaries(st.text(min_size=1, max_size=20), OF_OTHERS, max_size=4)
 MESSAGES = st.builds(
     Outgoing,
     exchange=st.from_regex(r"[a-zA-Z0-9_.:-]{0,40}", fullmatch=True),
@@ -71,9 +80,9 @@ def test_a_body_longer_than_a_frame_is_cut_and_no_frame_is_too_long(content: byt
         frames = frames[used:]
 
 
-@pytest.mark.parametrize("headers", [{"a": 1.5}, {"a": None}, {"a": 2**63}, {"x" * 256: 1}])
+@pytest.mark.parametrize("headers", [{"a": {1}}, {"a": [2**63]}, {"a": 2**63}, {"x" * 256: 1}])
 def test_what_no_frame_can_hold_is_refused(headers: dict[str, object]):
-    with pytest.raises(ValueError, match=r"reply|name"):
+    with pytest.raises(ValueError, match=r"header|name"):
         publication(Outgoing(exchange="", routing_key="q", body=b"", headers=headers), "id-1", OURS, 4096)
 
 

@@ -6,7 +6,9 @@ Source for every layout: https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf,
 import struct
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from pamqp.encode import encode_table_value
 
 from fleet_worker.replies.outgoing import Outgoing
 
@@ -50,7 +52,7 @@ def publication(message: Outgoing, message_id: str, channel: int, frame_max: int
     """A whole publish, in frames of at most `frame_max` bytes (0: of any size).
 
     Raises:
-        ValueError: a name is longer than 255 bytes, or a header is neither text nor a whole number.
+        ValueError: a name is longer than 255 bytes, or a header is of no kind that AMQP has.
     """
     body = message.body
     size = len(body)
@@ -131,9 +133,17 @@ def _table(headers: Mapping[str, object]) -> bytes:
         elif type(value) is int:
             fields.append(_number(name, value))
         else:
-            raise ValueError("a header of a reply is neither text nor a whole number: send it as one of them")
+            # What others wrote comes back to them as it was, in copies and in dead letters.
+            fields += (_kept(name), _anything(value))
     encoded = b"".join(fields)
     return LONG.pack(len(encoded)) + encoded
+
+
+def _anything(value: Any) -> bytes:
+    try:
+        return encode_table_value(value)
+    except (TypeError, ValueError, struct.error) as error:
+        raise ValueError("a header of a message is of no kind that AMQP has: send it as text") from error
 
 
 @lru_cache(maxsize=4096)
