@@ -15,8 +15,6 @@ from fleet_contracts.topology import REQUESTS
 from harness.cluster import Cluster, ClusterNode
 from harness.proxy import Proxy
 
-MEMBERS_DEADLINE_S = 60.0
-
 
 def _cluster(stage: Stage) -> Cluster:
     assert isinstance(stage.scene.broker, Cluster)

@@ -2,19 +2,12 @@
 
 import re
 from collections.abc import AsyncGenerator
-from typing import Any, Protocol
+
+from fleet_chassis.store.seams import Commands
 
 STEP = 1000
 """Keys or fields looked at in one step: well below a millisecond of the store's one thread."""
 _SPECIAL = re.compile(r"[\\*?\[\]^]")
-
-
-class Commands(Protocol):
-    """The part of the store that is used here."""
-
-    async def command(self, *command: Any) -> Any:
-        """Run one command."""
-        ...
 
 
 async def keys_beginning_with(store: Commands, beginning: str) -> AsyncGenerator[list[bytes]]:

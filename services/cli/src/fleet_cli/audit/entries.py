@@ -2,18 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+
+from fleet_chassis.store import Commands
 
 MOST = 10_000
 """The oldest of more are forgotten."""
-
-
-class Commands(Protocol):
-    """The part of the store that is used here."""
-
-    async def command(self, *command: Any) -> Any:
-        """Run one command."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

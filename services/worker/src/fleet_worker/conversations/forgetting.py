@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from fleet_chassis.store import keys_beginning_with, load_script
-from fleet_worker.conversations.store import ANSWER, TURNS, Runs, conversations_of
+from fleet_chassis.store import Scripts, keys_beginning_with, load_script
+from fleet_worker.conversations.store import ANSWER, TURNS, conversations_of
 
 _FORGET = load_script("fleet_worker.conversations", "forget.lua")
 IsOpen = Callable[[str], Awaitable[bool]]
@@ -25,7 +25,7 @@ class ForgottenConversations:
 
 
 async def forget_conversations(
-    store: Runs, namespace: str, tenant: str, is_open: IsOpen
+    store: Scripts, namespace: str, tenant: str, is_open: IsOpen
 ) -> ForgottenConversations:
     """Forget every conversation of a tenant, and the answers of its turns that were kept for a takeover.
 
@@ -45,7 +45,7 @@ async def forget_conversations(
     return forgotten
 
 
-async def _forget_conversation(store: Runs, record: str, forgotten: ForgottenConversations) -> None:
+async def _forget_conversation(store: Scripts, record: str, forgotten: ForgottenConversations) -> None:
     match await store.run(_FORGET, (record, f"{record}{TURNS}"), ()):
         case [b"forgotten", int(count)]:
             forgotten.conversations += count
@@ -53,7 +53,9 @@ async def _forget_conversation(store: Runs, record: str, forgotten: ForgottenCon
             forgotten.taken += 1
 
 
-async def _forget_answer(store: Runs, key: str, is_open: IsOpen, forgotten: ForgottenConversations) -> None:
+async def _forget_answer(
+    store: Scripts, key: str, is_open: IsOpen, forgotten: ForgottenConversations
+) -> None:
     if await is_open(key.rpartition(f"}}{ANSWER}")[2]):
         forgotten.open_answers += 1
         return

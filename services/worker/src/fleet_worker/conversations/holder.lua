@@ -6,8 +6,5 @@ local mine = known[1] == ARGV[1] and tonumber(known[2]) == tonumber(ARGV[2])
 
 local function give_free()
   redis.call('HSET', KEYS[1], 'turn', '', 'fence', '0', 'lease', '0')
-  redis.call('HDEL', KEYS[1], 'waiting')
-  for channel in string.gmatch(known[4] or '', '%S+') do
-    redis.call('PUBLISH', channel, ARGV[3])
-  end
+  tell_who_waits(KEYS[1], known[4] or '', ARGV[3])
 end

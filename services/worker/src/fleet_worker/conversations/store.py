@@ -6,11 +6,11 @@ turns; `…:answer:<turn>`, a string, the terminal reply of a turn that may not 
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
-from fleet_chassis.store import Script, load_script
+from fleet_chassis.store import Script, Scripts, load_script
 from fleet_worker.conversations.histories import (
     ANSWER_KEPT_S,
     EMPTY_KEPT_S,
@@ -31,11 +31,12 @@ from fleet_worker.conversations.history import History, entry_of, said_in
 from fleet_worker.request import ConversationKey
 
 _HERE = "fleet_worker.conversations"
-_TAKE = load_script(_HERE, "take.lua")
-_KEEP = load_script(_HERE, "holder.lua", "keep.lua")
-_RELEASE = load_script(_HERE, "holder.lua", "release.lua")
-_APPEND = load_script(_HERE, "holder.lua", "append.lua")
-_CLEAR = load_script(_HERE, "holder.lua", "clear.lua")
+_WAITING = ("waiting.lua",)
+_TAKE = load_script(_HERE, "take.lua", shared=_WAITING)
+_KEEP = load_script(_HERE, "holder.lua", "keep.lua", shared=_WAITING)
+_RELEASE = load_script(_HERE, "holder.lua", "release.lua", shared=_WAITING)
+_APPEND = load_script(_HERE, "holder.lua", "append.lua", shared=_WAITING)
+_CLEAR = load_script(_HERE, "holder.lua", "clear.lua", shared=_WAITING)
 _LOOK = load_script(_HERE, "look.lua")
 
 
@@ -48,22 +49,10 @@ def conversations_of(namespace: str) -> str:
     return f"{namespace}:conversation:"
 
 
-class Runs(Protocol):
-    """What is used of a store here."""
-
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run a script as one atomic step."""
-        ...
-
-    async def command(self, *command: Any) -> Any:
-        """Run one command."""
-        ...
-
-
 class StoreHistories:
     """Histories for every worker that shares a store and a namespace."""
 
-    def __init__(self, store: Runs, namespace: str, keeping: Keeping) -> None:
+    def __init__(self, store: Scripts, namespace: str, keeping: Keeping) -> None:
         self._store = store
         self._prefix = conversations_of(namespace)
         self._keeping = keeping

@@ -19,14 +19,7 @@ local version = known[4] or '0'
 if turn == ARGV[1] then
   if fence > tonumber(ARGV[2]) then return {'lost'} end
 elseif turn ~= '' and lease > now then
-  local waiting, count, there = known[7] or '', 0, false
-  for channel in string.gmatch(waiting, '%S+') do
-    count = count + 1
-    there = there or channel == ARGV[5]
-  end
-  if not there and count < tonumber(ARGV[6]) then
-    redis.call('HSET', KEYS[1], 'waiting', waiting .. ' ' .. ARGV[5])
-  end
+  note_who_waits(KEYS[1], known[7] or '', ARGV[5], tonumber(ARGV[6]))
   return {'busy', whole(lease - now)}
 end
 if ARGV[7] ~= '' and ARGV[7] ~= version then return {'differs', version} end

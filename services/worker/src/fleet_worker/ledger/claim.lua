@@ -26,14 +26,7 @@ local superseded = owner ~= '' and owner ~= ARGV[1]
 if superseded then
   local dead = owner == ARGV[6] and fence == tonumber(ARGV[7]) and lease == tonumber(ARGV[8])
   if ARGV[9] == '1' or not (lease <= now or dead) then
-    local waiting, count, there = known[9] or '', 0, false
-    for channel in string.gmatch(waiting, '%S+') do
-      count = count + 1
-      there = there or channel == ARGV[1]
-    end
-    if not there and count < tonumber(ARGV[16]) then
-      redis.call('HSET', KEYS[1], 'waiting', waiting .. ' ' .. ARGV[1])
-    end
+    note_who_waits(KEYS[1], known[9] or '', ARGV[1], tonumber(ARGV[16]))
     return {'busy', owner, whole(fence), whole(lease), whole(math.max(0, lease - now))}
   end
   local began = tonumber(known[5] or 0) > tonumber(known[11] or 0)

@@ -12,5 +12,5 @@ state('', 0)
 redis.call('HSET', KEYS[1], 'kind', ARGV[after + 1], 'id', ARGV[after + 2], 'attempt', ARGV[after + 3],
   'outcome', ARGV[after + 4], 'digest', ARGV[after + 5])
 redis.call('SET', KEYS[2], ARGV[after + 6], 'PX', ARGV[after + 7])
-tell_who_waits()
+tell_who_waits(KEYS[1], known[6] or '', ARGV[13])
 return {'stored'}

@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
-from fleet_chassis.store import keys_beginning_with, load_script
-from fleet_worker.ledger.store import BODY, Runs, records_of
+from fleet_chassis.store import Scripts, keys_beginning_with, load_script
+from fleet_worker.ledger.store import BODY, records_of
 
 _FORGET = load_script("fleet_worker.ledger", "forget.lua")
 
@@ -21,7 +21,7 @@ class ForgottenRequests:
     """Left: they wait in a queue, or were cancelled before they came."""
 
 
-async def forget_requests(store: Runs, namespace: str, tenant: str) -> ForgottenRequests:
+async def forget_requests(store: Scripts, namespace: str, tenant: str) -> ForgottenRequests:
     """Forget every request of a tenant that has ended: who asks again under its ID is answered anew.
 
     May be repeated. Each request is one atomic step, so that one that ends meanwhile is forgotten or left
@@ -37,7 +37,7 @@ async def forget_requests(store: Runs, namespace: str, tenant: str) -> Forgotten
     return forgotten
 
 
-async def has_not_ended(store: Runs, namespace: str, request: str) -> bool:
+async def has_not_ended(store: Scripts, namespace: str, request: str) -> bool:
     """Whether a request, by its key as text, is known and has no terminal reply yet."""
     record = f"{records_of(namespace)}{{{request}}}"
     known, ended = await asyncio.gather(

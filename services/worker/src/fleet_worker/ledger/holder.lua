@@ -26,10 +26,3 @@ local function state(owner, lease)
   end
   redis.call('PEXPIRE', KEYS[1], ARGV[12])
 end
-
-local function tell_who_waits()
-  redis.call('HDEL', KEYS[1], 'waiting')
-  for channel in string.gmatch(known[6] or '', '%S+') do
-    redis.call('PUBLISH', channel, ARGV[13])
-  end
-end

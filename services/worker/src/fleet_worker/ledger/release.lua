@@ -3,5 +3,5 @@
 local stands = standing()
 if stands ~= 'held' then return stands end
 state('', 0)
-tell_who_waits()
+tell_who_waits(KEYS[1], known[6] or '', ARGV[13])
 return 'held'

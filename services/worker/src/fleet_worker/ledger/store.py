@@ -5,9 +5,9 @@ that is the record, and `…:request:{<key>}:body`, the body of its terminal rep
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from fleet_chassis.store import Script, load_script
+from fleet_chassis.store import Scripts, load_script
 from fleet_worker.hold import WORKER_LOST
 from fleet_worker.ledger.answers import (
     Busy,
@@ -30,10 +30,11 @@ from fleet_worker.ledger.times import Times
 from fleet_worker.request import RequestKey, key_text
 
 _HERE = "fleet_worker.ledger"
-_CLAIM = load_script(_HERE, "claim.lua")
+_WAITING = ("waiting.lua",)
+_CLAIM = load_script(_HERE, "claim.lua", shared=_WAITING)
 _KEEP = load_script(_HERE, "holder.lua", "keep.lua")
-_COMMIT = load_script(_HERE, "holder.lua", "commit.lua")
-_RELEASE = load_script(_HERE, "holder.lua", "release.lua")
+_COMMIT = load_script(_HERE, "holder.lua", "commit.lua", shared=_WAITING)
+_RELEASE = load_script(_HERE, "holder.lua", "release.lua", shared=_WAITING)
 _CANCEL = load_script(_HERE, "cancel.lua")
 
 
@@ -46,22 +47,10 @@ def records_of(namespace: str) -> str:
     return f"{namespace}:request:"
 
 
-class Runs(Protocol):
-    """What is used of a store here."""
-
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run a script as one atomic step."""
-        ...
-
-    async def command(self, *command: Any) -> Any:
-        """Run one command."""
-        ...
-
-
 class StoreRecords:
     """Records for every worker that shares a store and a namespace."""
 
-    def __init__(self, store: Runs, namespace: str, times: Times) -> None:
+    def __init__(self, store: Scripts, namespace: str, times: Times) -> None:
         self._store = store
         self._prefix = records_of(namespace)
         self._times = times

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from fleet_chassis.clock import Clock
-from fleet_chassis.store import fields_of
+from fleet_chassis.store import Commands, fields_of
 from fleet_worker.limiter.keys import Keys
-from fleet_worker.limiter.overview import Commands, Overview
+from fleet_worker.limiter.overview import Overview
 
 USAGE_KEPT_DAYS = 62
 """As `release.lua` has it."""

@@ -35,10 +35,14 @@ class Keys:
         """Where a worker hears what became of its wishes; the prefix of all channels where empty."""
         return f"{self._channels}{worker}"
 
+    def part(self, pool: str, part: str) -> str:
+        """One of a pool's keys, by its name."""
+        return f"{self._prefix}:pool:{pool}:{part}"
+
     def usage(self, day: str) -> str:
         """What was used on a day, as in 2026-11-26."""
         return f"{self._prefix}:usage:{day}"
 
     def _of(self, pool: str) -> list[str]:
         shared = [self.meta, self.config, self.money, self.workers]
-        return shared + [f"{self._prefix}:pool:{pool}:{part}" for part in _POOL_PARTS]
+        return shared + [self.part(pool, part) for part in _POOL_PARTS]

@@ -2,7 +2,6 @@
 
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fleet_contracts.grammar import Lane
@@ -158,6 +157,3 @@ class Pool:
 
     def _lane_waits(self, lane: Lane) -> bool:
         return any(flow[0] is lane for flow in self.tags)
-
-
-Grant = Callable[[Ask], None]

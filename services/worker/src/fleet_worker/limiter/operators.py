@@ -4,19 +4,12 @@ A store that lost it gets it back from whichever worker remembers the newest, be
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from fleet_chassis.store import Commands
 from fleet_worker.limiter.keys import Keys
 
 HearSettings = Callable[[Mapping[str, str]], None]
-
-
-class Commands(Protocol):
-    """What reads the settings."""
-
-    async def command(self, *command: Any) -> Any:
-        """Run one command."""
-        ...
 
 
 class Operators:

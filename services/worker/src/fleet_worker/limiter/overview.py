@@ -3,24 +3,15 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
 
 from fleet_chassis.clock import Clock
+from fleet_chassis.store import Commands
 from fleet_worker.limiter.keys import Keys
 from fleet_worker.prices import NANO
 
-POOL_LIMITS = ("concurrency", "rpm", "tpm")
 TENANT_LIMITS = ("weight", "concurrency", "rpm", "tpm", "day", "month", "queue")
 MONEY = frozenset({"day", "month"})
-_STATE, _HELD, _TICKETS = 4, 7, 11
-
-
-class Commands(Protocol):
-    """The part of the store that is used here."""
-
-    async def command(self, *command: Any) -> Any:
-        """Run one command."""
-        ...
+_POOL = "pool|"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +66,15 @@ class Overview:
 
     async def view(self) -> View:
         """How everything stands now."""
-        meta = _texts(await self._store.command("HGETALL", self._keys.meta))
-        names = sorted(name.removeprefix("pool|") for name in meta if name.startswith("pool|"))
-        pools = [await self._pool(name) for name in names]
+        meta = texts_of(await self._store.command("HGETALL", self._keys.meta))
+        pools = [await self._pool(name) for name in sorted(pools_in(meta))]
         now = self._clock.now_ms()
         workers = await self._store.command("ZCOUNT", self._keys.workers, now, "+inf")
         return View(workers, pools, await self.settings())
 
     async def settings(self) -> dict[str, str]:
         """What operators set, by name."""
-        return _texts(await self._store.command("HGETALL", self._keys.config))
+        return texts_of(await self._store.command("HGETALL", self._keys.config))
 
     async def usage(self, days: int) -> list[UsageRow]:
         """What was used on the last `days` days (UTC), today included."""
@@ -92,7 +82,7 @@ class Overview:
         rows: list[UsageRow] = []
         for back in range(days):
             day = (today - timedelta(days=back)).isoformat()
-            rows += _rows(day, _texts(await self._store.command("HGETALL", self._keys.usage(day))))
+            rows += _rows(day, texts_of(await self._store.command("HGETALL", self._keys.usage(day))))
         return rows
 
     async def set_pool(self, pool: str, **limits: float | None) -> None:
@@ -123,11 +113,10 @@ class Overview:
         await self._store.command("PUBLISH", self._keys.common_channel, "!")
 
     async def _pool(self, name: str) -> PoolView:
-        keys = self._keys.of(name)
-        state = _texts(await self._store.command("HGETALL", keys[_STATE]))
+        state = texts_of(await self._store.command("HGETALL", self._keys.part(name, "state")))
         tenants: dict[str, Counter[str]] = {}
-        for what, key in (("in_flight", keys[_HELD]), ("waiting", keys[_TICKETS])):
-            for info in await self._store.command("HVALS", key):
+        for what, part in (("in_flight", "held"), ("waiting", "tickets")):
+            for info in await self._store.command("HVALS", self._keys.part(name, part)):
                 tenants.setdefault(info.decode().partition("|")[0], Counter())[what] += 1
         return PoolView(
             pool=name,
@@ -141,11 +130,17 @@ class Overview:
         )
 
 
+def pools_in(meta: dict[str, str]) -> dict[str, float]:
+    """Every pool that the limiter's `meta` names, with when a worker last stated what it has of it, in ms."""
+    return {name.removeprefix(_POOL): float(at) for name, at in meta.items() if name.startswith(_POOL)}
+
+
 def _stored(name: str, value: float | None) -> float | None:
     return round(value * NANO) if value is not None and name in MONEY else value
 
 
-def _texts(found: dict[bytes, bytes]) -> dict[str, str]:
+def texts_of(found: dict[bytes, bytes]) -> dict[str, str]:
+    """A hash of the store, decoded."""
     return {name.decode(): value.decode() for name, value in found.items()}
 
 

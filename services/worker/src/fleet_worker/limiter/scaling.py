@@ -1,14 +1,13 @@
 """How many calls the limiter lets run: what an autoscaler needs to know beside what waits."""
 
 from fleet_chassis.clock import Clock
-from fleet_chassis.store import StoreUnavailableError
+from fleet_chassis.store import Commands, StoreUnavailableError
 from fleet_worker.limiter.keys import Keys
-from fleet_worker.limiter.overview import Commands
+from fleet_worker.limiter.overview import pools_in, texts_of
 from fleet_worker.limiter.rules import IDLE_MODEL, Rules, account_of
 
 USED_S = 600
 """A pool that nobody has used for longer has no say."""
-_POOL, _STATE = b"pool|", 4
 
 
 class ScaleSignal:
@@ -44,10 +43,9 @@ class ScaleSignal:
             return self._never_used(set())
         store, keys = self._shared[0], Keys(self._shared[1])
         since = self._clock.now_ms() - USED_S * 1000
-        meta = await store.command("HGETALL", keys.meta)
-        named = {name.decode(): float(at) for name, at in meta.items() if name.startswith(_POOL)}
-        recent = [name.removeprefix("pool|") for name, at in named.items() if at >= since]
-        found = {name: await self._pool(store, keys.of(name)[_STATE]) for name in recent}
+        known = pools_in(texts_of(await store.command("HGETALL", keys.meta)))
+        recent = [name for name, at in known.items() if at >= since]
+        found = {name: await self._pool(store, keys.part(name, "state")) for name in recent}
         # A worker with nothing to do shows in some pool that it lives, which is no use of it.
         busy = {name: pool for name, pool in found.items() if pool[1]}
         return busy or found | self._never_used(

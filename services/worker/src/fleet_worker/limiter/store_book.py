@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from fleet_chassis.clock import Clock
-from fleet_chassis.store import Script, load_script
+from fleet_chassis.store import Script, Scripts, load_script
 from fleet_worker.limiter.keys import Keys
 from fleet_worker.limiter.operators import HearSettings, Operators
 from fleet_worker.limiter.rules import Rules
@@ -26,20 +26,12 @@ from fleet_worker.limiter.terms import (
 _PARTS = ("head", "rates", "money", "learning", "leases", "queue")
 
 
-class Store(Protocol):
+class Store(Scripts, Protocol):
     """The part of `fleet_chassis.store.RedisStore` that the limiter uses."""
 
     @property
     def run_id(self) -> bytes | None:
         """Which run of the server answered last."""
-        ...
-
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run a script as one atomic step."""
-        ...
-
-    async def command(self, *command: Any) -> Any:
-        """Run one command."""
         ...
 
     async def listen(self, channel: str, hear: Callable[[bytes], None]) -> None:

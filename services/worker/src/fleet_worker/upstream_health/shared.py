@@ -1,9 +1,6 @@
 """The record of the upstream's health in the store, shared by the fleet."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
-
-from fleet_chassis.store import Script, load_script
+from fleet_chassis.store import Scripts, load_script
 from fleet_worker.upstream_health.policy import HealthPolicy
 from fleet_worker.upstream_health.record import Admission, Change, Go, Look, Wait
 from fleet_worker.upstream_health.signs import Sign
@@ -13,18 +10,6 @@ _ADMIT = load_script(_HERE, "circuit.lua", "admit.lua")
 _REPORT = load_script(_HERE, "circuit.lua", "report.lua")
 _PAUSE = load_script(_HERE, "circuit.lua", "pause.lua")
 _SPEND = load_script(_HERE, "circuit.lua", "spend.lua")
-
-
-class Store(Protocol):
-    """The part of the store that is used here."""
-
-    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run a script as one atomic step."""
-        ...
-
-    async def command(self, *command: Any) -> Any:
-        """Run one command."""
-        ...
 
 
 class StoreHealth:
@@ -43,7 +28,7 @@ class StoreHealth:
     """
 
     def __init__(
-        self, store: Store, namespace: str, account: str, policy: HealthPolicy, upstream: str | None = None
+        self, store: Scripts, namespace: str, account: str, policy: HealthPolicy, upstream: str | None = None
     ) -> None:
         self._store = store
         self._prefix = f"{namespace}:{{upstream}}:{upstream or account}"
