@@ -69,6 +69,8 @@ class ServiceSettings(BaseSettings):
     )
 
 
+Given = Mapping[str, str | None]
+"""Variables by their names in small letters; None where a line of a file has no value."""
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
@@ -79,9 +81,10 @@ def read_settings(kind: type[Settings], file: Path | None = None) -> Settings:
         SettingsError: a setting is missing, wrong or misspelt; the text has one sentence for each.
     """
     try:
-        if told := " ".join(_misspelt(kind, file)):
+        environment, from_file = EnvSettingsSource(kind).env_vars, _lines_of(kind, file)
+        if told := " ".join(_misspelt(kind, environment, from_file, file)):
             raise SettingsError(told)
-        folder = _secrets_dir(kind, file)
+        folder = _secrets_dir({**from_file, **environment})
         # pydantic-settings adds these two arguments.
         return kind(_env_file=file, _secrets_dir=folder)  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
@@ -103,10 +106,11 @@ def secrets_in(folder: str) -> dict[str, str]:
         raise SettingsError(_no_secrets(folder)) from error
 
 
-def _secrets_dir(kind: type[BaseSettings], file: Path | None) -> str | None:
-    given = EnvSettingsSource(kind).env_vars
-    if file is not None:
-        given = {**DotEnvSettingsSource(kind, env_file=file).env_vars, **given}
+def _lines_of(kind: type[BaseSettings], file: Path | None) -> Given:
+    return {} if file is None else DotEnvSettingsSource(kind, env_file=file).env_vars
+
+
+def _secrets_dir(given: Given) -> str | None:
     folder = given.get(SECRETS_DIR.lower())
     if folder and not Path(folder).is_dir():
         raise SettingsError(_no_secrets(folder))
@@ -122,13 +126,13 @@ def variable(name: str) -> str | None:
     return os.environ.get(name)  # noqa: TID251  # this is where the environment is read
 
 
-def _misspelt(kind: type[BaseSettings], file: Path | None) -> Iterator[str]:
+def _misspelt(
+    kind: type[BaseSettings], environment: Given, from_file: Given, file: Path | None
+) -> Iterator[str]:
     """A sentence for each name that is almost a setting, which would change nothing and say nothing."""
     prefix = kind.model_config.get("env_prefix", "")
     known = {variable_name(kind, field) for field in kind.model_fields}
-    none: Mapping[str, str | None] = {}
-    from_file = none if file is None else DotEnvSettingsSource(kind, env_file=file).env_vars
-    for name in sorted(name.upper() for name in {*EnvSettingsSource(kind).env_vars, *from_file}):
+    for name in sorted(name.upper() for name in {*environment, *from_file}):
         meant = get_close_matches(name, known, 1, ALIKE) if name.startswith(prefix) else []
         if meant and name not in known:
             yield f"{name} is no setting: did you mean {meant[0]}?"

@@ -9,8 +9,8 @@ from fleet_chassis.store import StoreScriptError, StoreUnavailableError, open_st
 from fleet_cli.audit.entries import AuditLog
 from fleet_cli.console import complain
 from fleet_cli.environment import Operator
-from fleet_cli.limits.opening import ANSWER_DEADLINE_S, DEFAULT_NAMESPACE
-from fleet_cli.stack.stack_env import addressed
+from fleet_cli.limits.opening import ANSWER_DEADLINE_S
+from fleet_cli.stack.stack_env import addressed, namespace_of
 
 T = TypeVar("T")
 
@@ -36,9 +36,8 @@ async def _record(environ: Mapping[str, str], clock: Clock, operator: Operator, 
     url = addressed(environ).get("REDIS_URL")
     if not url:
         return
-    namespace = environ.get("FLEET_NAMESPACE") or DEFAULT_NAMESPACE
     try:
         async with open_store(url, ANSWER_DEADLINE_S, clock) as store:
-            await AuditLog(store, namespace).add(operator.who, operator.command, outcome)
+            await AuditLog(store, namespace_of(environ)).add(operator.who, operator.command, outcome)
     except (StoreUnavailableError, StoreScriptError) as error:
         complain(f"this is not in the audit log: {error}")

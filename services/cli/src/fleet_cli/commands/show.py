@@ -23,10 +23,11 @@ def show(
     from fleet_cli.environment import environment
     from fleet_cli.foreground import run_in_foreground
     from fleet_cli.show.looking import show_life
-    from fleet_cli.stack.stack_env import addressed
+    from fleet_cli.stack.stack_env import addressed, namespace_of
 
     variables = environment()
-    namespace = variables.get("FLEET_NAMESPACE") or "fleet"
     key = (checked_tenant(tenant), correlation_id, retry)
-    known = run_in_foreground(show_life(addressed(variables), namespace, key, SystemClock(), as_json=as_json))
+    known = run_in_foreground(
+        show_life(addressed(variables), namespace_of(variables), key, SystemClock(), as_json=as_json)
+    )
     raise typer.Exit(0 if known else 1)

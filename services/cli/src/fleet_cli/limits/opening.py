@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import RedisStore, StoreScriptError, StoreUnavailableError, open_store
 from fleet_cli.stack.errors import StackError
-from fleet_cli.stack.stack_env import addressed
+from fleet_cli.stack.stack_env import addressed, namespace_of
 from fleet_cli.stack.store.place import place_of
 from fleet_cli.wrong_input import WrongInputError
 from fleet_worker.limiter.overview import Overview
 
 ANSWER_DEADLINE_S = 8.0
-DEFAULT_NAMESPACE = "fleet"
 
 
 @asynccontextmanager
@@ -36,9 +35,8 @@ async def opened_store(environ: Mapping[str, str], clock: Clock) -> AsyncGenerat
             "REDIS_URL is not set and no stack with a store runs here: a worker without a store keeps its "
             "limits in its own memory, where only its settings set them"
         )
-    namespace = environ.get("FLEET_NAMESPACE") or DEFAULT_NAMESPACE
     try:
         async with open_store(url, ANSWER_DEADLINE_S, clock) as store:
-            yield store, namespace
+            yield store, namespace_of(environ)
     except (StoreUnavailableError, StoreScriptError) as error:
         raise StackError(f"the store at {place_of(url)} can't be used: {error}") from error

@@ -12,6 +12,7 @@ from fleet_cli.console import say
 from fleet_cli.dlq.choosing import Choice
 from fleet_cli.dlq.letter import Letter
 from fleet_cli.dlq.queue import dead_letters
+from fleet_cli.limits.opening import ANSWER_DEADLINE_S
 from fleet_cli.show.life import UNKNOWN, Life
 from fleet_cli.stack.store.place import place_of
 from fleet_cli.wrong_input import WrongInputError
@@ -20,7 +21,6 @@ from fleet_worker.ledger.store import StoreRecords
 from fleet_worker.ledger.times import Times
 from fleet_worker.request import RequestKey
 
-ANSWER_DEADLINE_S = 8.0
 MOST_LETTERS = 1000
 """Dead letters that are looked through; more would take long, and the record tells the code anyway."""
 

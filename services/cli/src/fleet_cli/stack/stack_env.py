@@ -15,6 +15,8 @@ from fleet_cli.wrong_input import WrongInputError
 FOLDER = Path(".fleet")
 FILE = "stack.env"
 OWNER_ONLY = 0o600
+DEFAULT_NAMESPACE = "fleet"
+"""As a worker's setting has it."""
 TOGETHER = (("AMQP_URL",), ("DEEPSEEK_BASE_URL", "DEEPSEEK_API_KEY"), ("REDIS_URL",), ("METRICS_URL",))
 
 
@@ -85,6 +87,11 @@ def addressed(environ: Mapping[str, str], folder: Path = FOLDER) -> dict[str, st
         origin = environ if any(environ.get(name) for name in together) else stack
         found |= {name: origin.get(name, "") for name in together}
     return found
+
+
+def namespace_of(environ: Mapping[str, str]) -> str:
+    """What the keys of the fleet's store begin with."""
+    return environ.get("FLEET_NAMESPACE") or DEFAULT_NAMESPACE
 
 
 def broker_of(variables: Mapping[str, str]) -> str:
