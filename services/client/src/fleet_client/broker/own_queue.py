@@ -7,18 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import ChannelNotFoundEntity
 from aiormq.exceptions import ChannelAccessRefused
 
+from fleet_client.broker.consumption import Consumed, Consumption
 from fleet_client.broker.link import Link, Watch
 from fleet_client.broker.trouble import Trouble, as_trouble
 from fleet_client.errors import BatchUnderWay, BrokerUnreachable
 from fleet_client.following import Arrivals, Delivery
 from fleet_contracts.topology import RESULTS, Queue
 
-_RPC_TIMEOUT_S = 30.0
 _ACK_TIMEOUT_S = 10.0
-_DELETE_TIMEOUT_S = 5.0
 _IN_USE = "exclusive use"
 
 
@@ -61,9 +59,7 @@ class OwnQueue:
         self.arrivals = Arrivals()
         self._queue = queue
         self._terms = terms
-        self._on_lost = on_lost
-        self._is_declared = False
-        self._consumed: tuple[AbstractQueue, str] | None = None
+        self._consumption = Consumption(queue.name, self._consume, on_lost)
         self._link = Link(url, what, self._serve, chance)
 
     async def open(self, timeout_s: float) -> None:
@@ -89,32 +85,13 @@ class OwnQueue:
 
     async def remove(self) -> None:
         """Delete the queue, where the broker can be reached; else it expires by itself."""
-        if self._consumed is None:
-            return
-        queue, consumer_tag = self._consumed
-        with suppress(Trouble), as_trouble():
-            async with asyncio.timeout(_DELETE_TIMEOUT_S):
-                # First the consumer, so that the broker has none to tell that its queue is gone.
-                await queue.cancel(consumer_tag)
-                await queue.delete(if_unused=False, if_empty=False)
+        await self._consumption.delete()
 
     async def _serve(self, connection: AbstractConnection, opened: Callable[[], None]) -> None:
-        watch = Watch()
         self.arrivals.forget()
-        with as_trouble():
-            async with asyncio.timeout(_RPC_TIMEOUT_S):
-                was_deleted = self._is_declared and not await exists(connection, self._queue.name)
-                self._consumed = await self._consume(connection, watch)
-        self._is_declared = True
-        opened()
-        if was_deleted and self._on_lost is not None:
-            self._on_lost()
-        try:
-            await watch.until_gone()
-        finally:
-            self._consumed = None
+        await self._consumption.serve(connection, opened)
 
-    async def _consume(self, connection: AbstractConnection, watch: Watch) -> tuple[AbstractQueue, str]:
+    async def _consume(self, connection: AbstractConnection, watch: Watch) -> Consumed:
         channel = await connection.channel(publisher_confirms=False)
         await watch.begin(connection, channel)
         await channel.set_qos(prefetch_count=self._terms.prefetch)
@@ -137,18 +114,6 @@ class OwnQueue:
         self.arrivals.put(
             Delivery(message.correlation_id or "", message.routing_key or "", message.body, ack)
         )
-
-
-async def exists(connection: AbstractConnection, name: str) -> bool:
-    """Whether there is a queue of this name."""
-    # On a channel of its own: the broker closes the channel that asks for a queue which is not there.
-    probe = await connection.channel(publisher_confirms=False)
-    try:
-        await probe.declare_queue(name, passive=True)
-    except ChannelNotFoundEntity:
-        return False
-    await probe.close()
-    return True
 
 
 def _is_in_use(trouble: Exception | None) -> bool:

@@ -10,16 +10,14 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
+from fleet_client.broker.consumption import Consumed, Consumption
 from fleet_client.broker.link import Link, Watch
-from fleet_client.broker.own_queue import exists
 from fleet_client.broker.trouble import Trouble, as_trouble
 from fleet_contracts.topology import Queue
 
 _PREFETCH = 500
-_RPC_TIMEOUT_S = 30.0
-_DELETE_TIMEOUT_S = 5.0
 
 Take = Callable[[str | None, bytes], None]
 
@@ -38,12 +36,10 @@ class Replies:
     def __init__(
         self, url: str, queue: Queue, take: Take, on_lost: Callable[[], None], chance: random.Random
     ) -> None:
-        self._link = Link(url, "replies", self._serve, chance)
+        self._consumption = Consumption(queue.name, self._consume, on_lost)
+        self._link = Link(url, "replies", self._consumption.serve, chance)
         self._queue = queue
         self._take = take
-        self._on_lost = on_lost
-        self._is_declared = False
-        self._consumed: tuple[AbstractQueue, str] | None = None
         self._newest: AbstractIncomingMessage | None = None
 
     async def open(self, timeout_s: float) -> None:
@@ -57,35 +53,11 @@ class Replies:
     async def close(self) -> None:
         """Delete the queue, where the broker can be reached (else it expires by itself), and disconnect."""
         try:
-            with suppress(Trouble), as_trouble():
-                async with asyncio.timeout(_DELETE_TIMEOUT_S):
-                    await self._delete()
+            await self._consumption.delete()
         finally:
             await self._link.close()
 
-    async def _delete(self) -> None:
-        if self._consumed is not None:
-            queue, consumer_tag = self._consumed
-            # First the consumer, so that the broker has none to tell that its queue is gone.
-            await queue.cancel(consumer_tag)
-            await queue.delete(if_unused=False, if_empty=False)
-
-    async def _serve(self, connection: AbstractConnection, opened: Callable[[], None]) -> None:
-        watch = Watch()
-        with as_trouble():
-            async with asyncio.timeout(_RPC_TIMEOUT_S):
-                was_deleted = self._is_declared and not await exists(connection, self._queue.name)
-                self._consumed = await self._consume(connection, watch)
-        self._is_declared = True
-        opened()
-        if was_deleted:
-            self._on_lost()
-        try:
-            await watch.until_gone()
-        finally:
-            self._consumed = None
-
-    async def _consume(self, connection: AbstractConnection, watch: Watch) -> tuple[AbstractQueue, str]:
+    async def _consume(self, connection: AbstractConnection, watch: Watch) -> Consumed:
         channel = await connection.channel(publisher_confirms=False)
         await watch.begin(connection, channel)
         await channel.set_qos(prefetch_count=_PREFETCH)
