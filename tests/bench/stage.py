@@ -101,6 +101,32 @@ class Stage:
     logs: Path
     ends: AsyncExitStack
 
+    async def ask(
+        self,
+        target: Target,
+        count: int,
+        *,
+        rate: int,
+        deltas: int = 0,
+        period_ms: int = 0,
+        stream: bool = False,
+    ) -> None:
+        """Have the caller ask `target`; `rate` a second, 0 as fast as it can.
+
+        `deltas`: after how many an answer falls silent, 0 never. `period_ms`: between two of them.
+        """
+        await self.caller.do(
+            "ask",
+            exchange=target.exchange,
+            key=target.key,
+            count=count,
+            rate=rate,
+            deltas=deltas,
+            period_ms=period_ms,
+            stream=stream,
+            word=uuid4().hex[:8],
+        )
+
     async def fleet(self, name: str = "fleet", **settings: str) -> Target:
         """A worker of ours, with every promise on."""
         worker = await self.ends.enter_async_context(self.a_worker(name, **settings))

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from uuid import uuid4
 
 from bench.processes import cpu_s
 from bench.stage import Stage, Target
@@ -91,17 +90,7 @@ async def stream_through(  # noqa: PLR0913 - each of them is said at the call
     run = StreamRun(target.name, streams)
     running = heard or streams
     await stage.caller.do("forget")
-    await stage.caller.do(
-        "ask",
-        exchange=target.exchange,
-        key=target.key,
-        count=streams,
-        rate=max(200, streams),
-        deltas=0,
-        period_ms=period_ms,
-        stream=True,
-        word=uuid4().hex[:8],
-    )
+    await stage.ask(target, streams, rate=max(200, streams), period_ms=period_ms, stream=True)
     await _begun(stage, running, START_S if ends or heard else SHORT_START_S)
     await asyncio.sleep(WARM_S)
     beside_task = asyncio.ensure_future(beside(target.worker.pid)) if beside else None

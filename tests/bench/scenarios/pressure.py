@@ -1,7 +1,6 @@
 """Streams that are silent, and more streams than a worker may carry."""
 
 import asyncio
-from uuid import uuid4
 
 from bench.figures import Figures
 from bench.report import Report
@@ -39,17 +38,7 @@ async def idle(ground: Ground, report: Report, figures: Figures) -> None:
 
 async def _open(stage: Stage, target: Target, count: int, rate: int) -> None:
     await stage.caller.do("forget")
-    await stage.caller.do(
-        "ask",
-        exchange=target.exchange,
-        key=target.key,
-        count=count,
-        rate=rate,
-        deltas=2,
-        period_ms=SILENCE_MS,
-        stream=True,
-        word=uuid4().hex[:8],
-    )
+    await stage.ask(target, count, rate=rate, deltas=2, period_ms=SILENCE_MS, stream=True)
     until = asyncio.get_running_loop().time() + BEGIN_S
     while (await stage.caller.do("report"))["streams"] < count:
         if asyncio.get_running_loop().time() > until:

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from pathlib import Path
-from uuid import uuid4
 
 from bench.figures import Figures, median_of
 from bench.processes import module, running, tree_cpu_s
@@ -44,23 +43,9 @@ async def _calls(stage: Stage, target: Target, count: int) -> tuple[float, float
     loop = asyncio.get_running_loop()
     await stage.caller.do("forget")
     cpu, began = target.worker.cpu_s, loop.time()
-    await _ask(stage, target, count, 0)
+    await stage.ask(target, count, rate=0)
     await _answered(stage, count)
     return (target.worker.cpu_s - cpu) / count * 1e6, count / (loop.time() - began)
-
-
-async def _ask(stage: Stage, target: Target, count: int, rate: int) -> None:
-    await stage.caller.do(
-        "ask",
-        exchange=target.exchange,
-        key=target.key,
-        count=count,
-        rate=rate,
-        deltas=0,
-        period_ms=0,
-        stream=False,
-        word=uuid4().hex[:8],
-    )
 
 
 async def _answered(stage: Stage, count: int) -> None:
@@ -109,7 +94,7 @@ async def dispatch(ground: Ground, report: Report, figures: Figures) -> None:
         for _ in range(RUNS):
             await stage.caller.do("forget")
             await stage.upstream.stats()
-            await _ask(stage, target, int(RATE * RATE_S), RATE)
+            await stage.ask(target, int(RATE * RATE_S), rate=RATE)
             await _answered(stage, int(RATE * RATE_S))
             found.append((await stage.upstream.stats())["dispatch_us"])
     figures.found["dispatch.p50_ms"] = median_of(found, lambda run: run[0]) / 1000
@@ -129,7 +114,7 @@ async def backlog(ground: Ground, report: Report, figures: Figures) -> None:
         brief = await _calls(stage, target, 3 * CALLS)
         await stage.caller.do("forget")
         before = target.worker.resident_bytes
-        await _ask(stage, target, BACKLOG, 0)
+        await stage.ask(target, BACKLOG, rate=0)
         depth = await _depth(stage, target)
         loop = asyncio.get_running_loop()
         done, cpu, began = (await stage.caller.do("report"))["results"], target.worker.cpu_s, loop.time()

@@ -127,6 +127,11 @@ class Stage:
             self._report = check(read_events(self.folder / "caller.jsonl"), residue)
         return self._report
 
+    async def all_have_results(self) -> None:
+        """Complain unless every request ended with a result."""
+        report = await self.report()
+        self.must(report.results == report.requests, f"a result for each, not {dict(report.failures)}")
+
     async def paid_once(self) -> None:
         """Complain unless the upstream charged exactly one call for each end."""
         report = await self.report()

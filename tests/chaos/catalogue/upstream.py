@@ -100,8 +100,7 @@ async def account_refused(stage: Stage) -> None:
         stage.mended()
     stage.note("calls while it was empty", in_vain)
     stage.must(in_vain < stage.load_of.rate * 5, f"few calls while it is empty, not {in_vain}")
-    report = await stage.report()
-    stage.must(report.results == report.requests, f"a result for each, not {dict(report.failures)}")
+    await stage.all_have_results()
     await stage.paid_once()
 
 
