@@ -23,7 +23,7 @@ from fleet_client.wire import MakeWire, Posting
 from fleet_contracts.grammar import is_tenant
 
 _CANCEL_TIMEOUT_S = 10.0
-_LAST_CANCELS_S = 1.0
+_LAST_CANCELS_S = 5.0
 _MOST_CANCELS = 10_000
 
 
