@@ -184,6 +184,43 @@ async def test_after_a_time_without_refusals_one_more_call_is_tried(desk: Desk):
     assert (first, len(await desk.held())) == (5, 6)
 
 
+async def answered_until(desk: Desk, wanted: int, most: int) -> int:
+    """Answers the oldest call, with others waiting, until so many are in flight; how many it took."""
+    for answers in range(most):
+        if len(held := await desk.held()) == wanted:
+            return answers
+        await desk.book.release(an_ask(min(int(one[3:]) for one in held)), ANSWERED)
+    return most
+
+
+async def test_a_refusal_that_names_far_more_than_is_in_flight_makes_room_and_is_soon_back_at_that_number(
+    desk: Desk,
+):
+    await desk.set_pool(concurrency=100)
+    await acquired(desk, *range(4))
+    await asyncio.sleep(0.01)
+    await desk.book.release(an_ask(0), Settlement(Ended.FULL, told=40))
+    await acquired(desk, *range(10, 300))
+    assert len(await desk.held()) == 3
+    assert await answered_until(desk, 40, most=200) <= 80
+    # Above it one more is tried as after any refusal, and not before a hundred answers.
+    assert await answered_until(desk, 41, most=120) >= 100
+
+
+async def test_what_others_go_on_using_of_the_account_is_tried_ever_more_rarely(desk: Desk):
+    await desk.set_pool(concurrency=100)
+    await acquired(desk, *range(4))
+    needed = list[int]()
+    for _ in range(3):
+        await asyncio.sleep(0.01)
+        newest = max(int(one[3:]) for one in await desk.held())
+        await desk.book.release(an_ask(newest), Settlement(Ended.FULL, told=40))
+        await acquired(desk, *range(newest + 1, newest + 100))
+        assert len(await desk.held()) == 3
+        needed.append(await answered_until(desk, 4, most=100))
+    assert needed == [10, 20, 40]
+
+
 async def test_a_cool_down_holds_everybody_for_its_time(desk: Desk):
     await acquired(desk, 0)
     await desk.book.release(an_ask(0), Settlement(Ended.BUSY, cool_ms=300))

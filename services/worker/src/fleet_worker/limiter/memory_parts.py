@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-PATIENCE, MOST_PATIENCE, QUIET_MS = 100, 400, 300
+PATIENCE, SHORT_PATIENCE, MOST_PATIENCE, QUIET_MS = 100, 10, 400, 300
 CUT, FASTER, SLOWER = 0.9, 0.5, 0.25
 BUSY_NEW, BUSY_RARE, BUSY_CUT_MS = 0.02, 0.1, 1000
 BIGGEST = 0.5
@@ -73,6 +73,7 @@ class Learned:
     grown: float = 0
     cut: float | None = None
     told: int = 0
+    room: int = 0
     oks: int = 0
     patience: int = PATIENCE
     busy: float = 0
@@ -91,7 +92,9 @@ class Learned:
         if in_flight + 1 < 0.8 * limit or limit >= most:
             return
         if not self.still:
-            if since >= self.grown:
+            if since >= self.grown and self.room:
+                self._climb(limit, most, now)
+            elif since >= self.grown:
                 self.known = min(most, limit + (FASTER if self.cut is None else SLOWER))
             return
         self.oks += 1
@@ -115,16 +118,27 @@ class Learned:
         """A call was refused for too many at once; `told` is the limit it named, or 0."""
         ours, limit = in_flight + 1, self.limit(most)
         first_of_its_round = since > (self.cut or 0)
-        if 0 < told <= ours * 1.25 + 2:
+        shared = told > ours * 1.25 + 2
+        if told and not shared:
             limit = min(limit, told)
         elif first_of_its_round:
             limit = min(limit, ours) * CUT
         self.known, self.still, self.oks = max(1, limit), True, 0
         if first_of_its_round:
-            same = told > 0 and told == self.told
-            self.patience = min(MOST_PATIENCE, self.patience * 2) if same else PATIENCE
+            again = self.room > 0 if shared else told > 0 and told == self.told
+            first = SHORT_PATIENCE if shared else PATIENCE
+            self.patience = min(MOST_PATIENCE, self.patience * 2) if again else first
             self.cut = now
-        self.told = told or self.told
+            self.room = told if shared else self.room
+        if told:
+            self.told, self.room = told, self.room if shared else 0
+
+    def _climb(self, limit: float, most: int, now: float) -> None:
+        if limit + 1 < self.room:
+            self.known = min(most, limit + 1)
+            return
+        self.known, self.still, self.oks, self.cut = min(most, self.room), True, 0, now
+        self.patience, self.room = PATIENCE, 0
 
     def _note_busy(self, busy: int) -> None:
         share = self.busy + BUSY_NEW * (busy - self.busy)

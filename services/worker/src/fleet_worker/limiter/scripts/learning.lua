@@ -4,9 +4,14 @@
 -- After a refusal it stays for `patience` answered calls (or as many times 300 ms), then one call tries again.
 -- A refusal at the same number doubles the patience; a new number makes it short again.
 --
+-- A number far above what we have in flight is not ours alone to use: others call with the same account, or the
+-- provider still counts calls that broke off. We give way to them, and go back up to that number (`room`) as soon
+-- as it is free: after a short patience at first, a longer one each time that it is still taken, and then by one
+-- for each answer, which doubles the calls in the time that one takes.
+--
 -- An overloaded provider (`busy`) says nothing about our limit while that is rare: the share of such ends among
 -- about the last 1 / BUSY_NEW. Where it is not rare, everybody pauses and the limit is cut, at most once a second.
-local PATIENCE, MOST_PATIENCE, QUIET_MS = 100, 400, 300
+local PATIENCE, SHORT_PATIENCE, MOST_PATIENCE, QUIET_MS = 100, 10, 400, 300
 local CUT, FASTER, SLOWER = 0.9, 0.5, 0.25
 -- A provider in order refuses some calls in a hundred, and repeating those is cheaper than slowing all the
 -- others down; from one in ten on, repeating is itself a part of the load.
@@ -31,13 +36,21 @@ local function note_busy(busy)
   if share < 0.001 then call('HDEL', STATE, 'busy') else call('HSET', STATE, 'busy', exact(share)) end
 end
 
+local function climb(learned, room)
+  if learned + 1 < room then return call('HSET', STATE, 'learned', exact(min(CONCURRENCY, learned + 1))) end
+  -- As far as the provider lets anybody go: from here on one more is tried as ever.
+  call('HSET', STATE, 'learned', exact(min(CONCURRENCY, room)), 'still', 1, 'oks', 0, 'cut', now, 'patience', PATIENCE)
+  call('HDEL', STATE, 'room')
+end
 local function learn_from_answer(since)
   if busy_share() > BUSY_RARE then return end
   local learned = learned_limit()
   if in_flight() + 1 < 0.8 * min(learned, CONCURRENCY) or learned >= CONCURRENCY then return end
-  local known = call('HMGET', STATE, 'still', 'grown', 'cut', 'oks', 'patience')
+  local known = call('HMGET', STATE, 'still', 'grown', 'cut', 'oks', 'patience', 'room')
   if known[1] ~= '1' then
-    if since >= (number(known[2]) or 0) then
+    if since < (number(known[2]) or 0) then return end
+    if known[6] then climb(learned, tonumber(known[6]))
+    else
       local step = known[3] and SLOWER or FASTER
       call('HSET', STATE, 'learned', exact(min(CONCURRENCY, learned + step)))
     end
@@ -54,22 +67,27 @@ end
 -- `told`: the number in the refusal, 0 where there is none.
 local function learn_from_refusal(since, told)
   local ours = in_flight() + 1
-  local learned, known = min(learned_limit(), CONCURRENCY), call('HMGET', STATE, 'cut', 'told', 'patience')
+  local learned = min(learned_limit(), CONCURRENCY)
+  local known = call('HMGET', STATE, 'cut', 'told', 'patience', 'room')
   local first_of_its_round = since > (number(known[1]) or 0)
-  local target = learned
-  if told > 0 and told <= ours * 1.25 + 2 then
+  local shared, target = told > ours * 1.25 + 2, learned
+  if told > 0 and not shared then
     target = min(learned, told)
   elseif first_of_its_round then
-    -- No number, or one that we are far below: others use the account too.
     target = min(learned, ours) * CUT
   end
   call('HSET', STATE, 'learned', exact(max(1, target)), 'still', 1, 'oks', 0)
   if first_of_its_round then
-    local same = told > 0 and number(known[2]) == told
-    local patience = same and min(MOST_PATIENCE, (number(known[3]) or PATIENCE) * 2) or PATIENCE
+    local again = shared and known[4] or not shared and told > 0 and number(known[2]) == told
+    local patience = shared and SHORT_PATIENCE or PATIENCE
+    if again then patience = min(MOST_PATIENCE, (number(known[3]) or PATIENCE) * 2) end
     call('HSET', STATE, 'cut', now, 'patience', patience)
+    if shared then call('HSET', STATE, 'room', told) end
   end
-  if told > 0 then call('HSET', STATE, 'told', told) end
+  if told > 0 then
+    call('HSET', STATE, 'told', told)
+    if not shared then call('HDEL', STATE, 'room') end
+  end
 end
 -- What is known before any refusal: as a refusal, but one that says nothing about the last probe.
 local function learn_from_warning(expected)
