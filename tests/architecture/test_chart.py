@@ -8,8 +8,10 @@ import pytest
 
 from fleet_contracts.grammar import Lane
 from fleet_contracts.topology import tenant_queue, topology
+from fleet_worker.limiter.scaling import figures
 from harness.charts import (
     EXAMPLES,
+    NAMESPACE,
     SECRET,
     SET_BY_THE_CHART,
     VALUES_SCHEMA,
@@ -20,7 +22,10 @@ from harness.charts import (
 )
 
 BY_THEIR_PORTS = {53, 5671, 5672, 6379, 6380}
-PRIVATE = {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"}
+PRIVATE = {
+    "0.0.0.0/0": {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"},
+    "::/0": {"fc00::/7", "fe80::/10"},
+}
 WORK = {"deepseek.requests", "deepseek.requests.batch", "deepseek.requests.resumed"}
 
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -93,7 +98,21 @@ def test_no_pod_reaches_a_private_address_but_by_the_ports_of_broker_and_store(e
         ports = {each["port"] for each in rule["ports"]}
         outside = [peer["ipBlock"] for peer in rule.get("to", []) if "ipBlock" in peer]
         assert ports <= ({443} if outside else BY_THEIR_PORTS)
-        assert all(set(block["except"]) >= PRIVATE for block in outside)
+        assert all(set(block["except"]) >= PRIVATE[block["cidr"]] for block in outside)
+
+
+@every_example
+def test_where_the_upstream_is_allowed_by_name_no_other_address_outside_is(example: Path):
+    (policy,) = those_of(example, "NetworkPolicy")
+    outside = [peer for rule in policy["spec"]["egress"] for peer in rule.get("to", []) if "ipBlock" in peer]
+    by_name = [
+        name["matchName"]
+        for found in those_of(example, "CiliumNetworkPolicy")
+        for rule in found["spec"]["egress"]
+        for name in rule.get("toFQDNs", [])
+    ]
+    assert bool(outside) != bool(by_name)
+    assert set(by_name) <= {"api.deepseek.com"}
 
 
 @every_example
@@ -107,6 +126,34 @@ def test_what_scales_the_workers_counts_the_work_and_nothing_else(example: Path)
         # Over AMQP only what waits is seen, and a worker that is busy with the last requests is taken away.
         assert backlog["metadata"]["protocol"] == "http"
         assert "excludeUnacknowledged" not in backlog["metadata"]
+        # The most that a page of the HTTP API holds; what is on the next one is not counted.
+        assert backlog["metadata"]["pageSize"] == "500"
+
+
+@every_example
+def test_what_scales_the_workers_asks_them_for_a_figure_that_they_tell(example: Path):
+    for scaled in those_of(example, "ScaledObject"):
+        (asked,) = [each for each in scaled["spec"]["triggers"] if each["type"] == "metrics-api"]
+        (service,) = those_of(example, "Service")
+        port = service["spec"]["ports"][0]["port"]
+        where = f"http://{service['metadata']['name']}.{NAMESPACE}.svc:{port}/scale"
+        assert asked["metadata"]["url"] == where
+        assert asked["metadata"]["valueLocation"] in figures([])
+
+
+@every_example
+def test_a_figure_that_nobody_tells_starts_no_worker_and_takes_none_away(example: Path):
+    for scaled in (each["spec"] for each in those_of(example, "ScaledObject")):
+        least = max(1, scaled["minReplicaCount"])
+        target = int(scaled["advanced"]["scalingModifiers"]["target"])
+        assert (
+            scaled["advanced"]["scalingModifiers"]["formula"] == f"min(backlog, useful ?? {least * target})"
+        )
+        fallback = scaled["fallback"]
+        assert (fallback["behavior"], fallback["replicas"]) == ("currentReplicasIfHigher", least)
+        window = scaled["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
+        # Kubernetes looks every 15 s, and the fallback steps in after one failure more than its threshold.
+        assert window["stabilizationWindowSeconds"] >= 2 * 15 * (fallback["failureThreshold"] + 1)
 
 
 @every_example

@@ -104,6 +104,17 @@ def test_every_behaviour_that_the_readme_promises_names_a_test_that_exists():
     assert {name for names in named for name in names} <= names_of_all_tests()
 
 
+def test_every_threat_has_its_control_and_a_test_of_it():
+    table = (ROOT / "deploy/SECURITY.md").read_text().partition("## Threats")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert rows
+    for threat, control, tests in rows:
+        assert control.strip(), threat
+        named = re.findall(r"`(test_\w+)`", tests)
+        assert named, threat
+        assert set(named) <= names_of_all_tests(), threat
+
+
 def test_the_readme_is_read_in_a_few_minutes():
     # Nobody reads the table of failures from end to end: it is looked up.
     lines = README.read_text().splitlines()

@@ -200,7 +200,7 @@ async def test_a_worker_that_stood_still_and_comes_back_ends_nothing_twice(
     fleet_vhost: str, store_url: str, tmp_path: Path
 ):
     # The broker gives a silent worker's deliveries to others after two of these.
-    url = f"{fleet_vhost}?heartbeat=6"
+    url = f"{fleet_vhost}{'&' if '?' in fleet_vhost else '?'}heartbeat=6"
     async with a_scene(url, store_url, tmp_path) as scene:
         workers = await scene.two_workers()
         await scene.caller.ask(BODY, correlation_id="still")

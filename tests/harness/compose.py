@@ -31,7 +31,12 @@ class Composed:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.project = f"fleet-test-{uuid4().hex[:8]}"
         self.image = f"{self.project}-image"
-        self._environ = {**environ, **ANY_PORT, "IMAGE": self.image}
+        self.environ = {**environ, **ANY_PORT, "IMAGE": self.image}
+
+    @property
+    def networks(self) -> list[str]:
+        """The engine's names of the networks that a worker is in."""
+        return [f"{self.project}_default", f"{self.project}_store"]
 
     async def up(self, *, workers: int, **variables: str) -> None:
         """Build and start what is missing or has changed; returns when all of it is healthy."""
@@ -74,6 +79,13 @@ class Composed:
         )
         (await asyncio.to_thread(urlopen, post, timeout=COMMAND_DEADLINE_S)).close()
 
+    async def calls(self) -> int:
+        """How many calls the simulator has let in, which is how many are paid."""
+        address = await self._address("simulator", 8080)
+        log = f"http://{address}/_simulator/log"
+        with await asyncio.to_thread(urlopen, log, timeout=COMMAND_DEADLINE_S) as answer:
+            return sum(json.loads(line)["event"] == "admitted" for line in answer)
+
     async def kill(self, container: str) -> None:
         """End a container as a power cut would."""
         await self._docker("kill", container)
@@ -91,11 +103,11 @@ class Composed:
         self, *arguments: str, deadline_s: float = COMMAND_DEADLINE_S, **variables: str
     ) -> str:
         command = ("docker", "compose", "--project-name", self.project, "--progress", "quiet", *arguments)
-        return await run(command, environ={**self._environ, **variables}, deadline_s=deadline_s, folder=ROOT)
+        return await run(command, environ={**self.environ, **variables}, deadline_s=deadline_s, folder=ROOT)
 
     async def _docker(self, *arguments: str) -> list[str]:
         command = ("docker", *arguments)
-        return (await run(command, environ=self._environ, deadline_s=COMMAND_DEADLINE_S)).split()
+        return (await run(command, environ=self.environ, deadline_s=COMMAND_DEADLINE_S)).split()
 
 
 @asynccontextmanager

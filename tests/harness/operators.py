@@ -1,4 +1,4 @@
-"""The kinds of KEDA, the Prometheus operator and external-secrets: their checks are programs for Node.js."""
+"""The kinds of KEDA, the Prometheus operator, external-secrets and Cilium, checked by Node.js."""
 
 import json
 import shutil

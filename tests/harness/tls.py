@@ -57,6 +57,29 @@ async def broker_with_tls(broker: SharedBroker, papers: Papers) -> AsyncGenerato
     yield port
 
 
+@asynccontextmanager
+async def broker_by_tls_alone(broker: SharedBroker, papers: Papers) -> AsyncGenerator[int]:
+    """As `broker_with_tls`; while the block runs, nobody gets in without."""
+    async with broker_with_tls(broker, papers) as port:
+        await broker.evaluate("ok = rabbit_networking:stop_ranch_listener_of_protocol(amqp).")
+        try:
+            yield port
+        finally:
+            plain = urlsplit(broker.url).port
+            await broker.evaluate(f"ok = rabbit_networking:start_tcp_listener({plain}, 10).")
+
+
+@asynccontextmanager
+async def store_by_tls_alone(url: str, papers: Papers) -> AsyncGenerator[str]:
+    """The URL by which alone the store is reached while the block runs, with the database of `url`."""
+    guarded = papers.store(url, await store_with_tls(url, papers))
+    try:
+        yield guarded
+    finally:
+        async with open_store(guarded, 5.0, SystemClock()) as store:
+            await store.command("CONFIG", "SET", "port", urlsplit(url).port)
+
+
 async def store_with_tls(url: str, papers: Papers) -> int:
     """Let the store speak TLS with those who have a certificate, and nothing else with others; its port."""
     (port,) = free_ports(1)

@@ -2,6 +2,7 @@
 import { text } from "node:stream/consumers";
 
 const PACKAGES = {
+  "cilium.io/v2": "@kubernetes-models/cilium/cilium.io/v2",
   "keda.sh/v1alpha1": "@kubernetes-models/keda/keda.sh/v1alpha1",
   "monitoring.coreos.com/v1": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1",
   // The package's newest; v1 has the same fields.

@@ -12,7 +12,7 @@ from harness.operators import mistakes_in
 # It opens none itself, but may have to fetch its tools.
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(360)]
 
-OPERATORS = ("keda.sh", "monitoring.coreos.com", "external-secrets.io")
+OPERATORS = ("keda.sh", "monitoring.coreos.com", "external-secrets.io", "cilium.io")
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 
 
@@ -56,6 +56,7 @@ async def test_each_manifest_is_as_its_operator_wants_it(private_environ: Mappin
         "ExternalSecret",
         "PodMonitor",
         "PrometheusRule",
+        "CiliumNetworkPolicy",
     }
     assert await mistakes_in(manifests, private_environ) == []
 
@@ -87,6 +88,22 @@ async def test_each_manifest_is_as_its_operator_wants_it(private_environ: Mappin
             "secrets.existing and secrets.external.enabled exclude each other",
         ),
         (("secrets.external.enabled=true",), "secrets.external.store is empty: name the SecretStore"),
+        (("autoscaling.scaleDownWindowSeconds=15",), "minimum: got 15, want 120"),
+        (
+            ("settings.DEEPSEEK_BASE_URL=http://vllm.models:8000",),
+            "is on port 8000, which networkPolicy.upstream.ports does not open",
+        ),
+        (
+            (
+                "networkPolicy.upstream.names={api.deepseek.com}",
+                "settings.DEEPSEEK_BASE_URL=https://else.where",
+            ),
+            "networkPolicy.upstream.names leaves out else.where",
+        ),
+        (
+            ("settings.OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318",),
+            "networkPolicy.traces.ports is empty",
+        ),
     ],
 )
 async def test_a_wrong_value_gets_a_sentence(helm: Helm, told: tuple[str, ...], sentence: str):

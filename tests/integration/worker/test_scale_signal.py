@@ -1,4 +1,4 @@
-"""What an autoscaler asks a worker: how many calls the limiter lets run."""
+"""What an autoscaler asks a worker: for how many calls workers would be useful."""
 
 from dataclasses import replace
 
@@ -26,9 +26,9 @@ async def scale_of(house: House) -> httpx.Response:
         return await client.get("/scale")
 
 
-async def test_before_any_call_the_limit_is_the_configured_one(fleet_vhost: str, store_url: str):
+async def test_while_nothing_runs_no_further_worker_is_useful(fleet_vhost: str, store_url: str):
     async with a_house(fleet_vhost, redis_url=store_url, limit_concurrency=7) as house:
-        assert (await scale_of(house)).json() == {"limit": 7, "in_flight": 0}
+        assert (await scale_of(house)).json() == {"useful": 0, "limit": 7, "in_flight": 0}
 
 
 async def test_the_limit_of_every_model_that_is_called_counts(fleet_vhost: str, store_url: str):
@@ -38,14 +38,25 @@ async def test_the_limit_of_every_model_that_is_called_counts(fleet_vhost: str, 
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2)
 
         async def is_told() -> bool:
-            return (await scale_of(house)).json() == {"limit": 14, "in_flight": 2}
+            return (await scale_of(house)).json() == {"useful": 8, "limit": 14, "in_flight": 2}
 
         await until_so(is_told)
 
 
-async def test_a_worker_alone_tells_its_own_limit(fleet_vhost: str):
+async def test_where_requests_wait_for_a_permit_no_further_worker_is_useful(fleet_vhost: str, store_url: str):
+    async with a_house(fleet_vhost, SLOW, redis_url=store_url, limit_concurrency=2) as house:
+        for _ in range(6):
+            await house.caller.ask(orjson.dumps({**BODY, "stream": True}))
+
+        async def is_told() -> bool:
+            return (await scale_of(house)).json() == {"useful": 2, "limit": 2, "in_flight": 2}
+
+        await until_so(is_told)
+
+
+async def test_a_worker_that_shares_with_nobody_tells_no_figure(fleet_vhost: str):
     async with a_house(fleet_vhost, limit_concurrency=3) as house:
-        assert (await scale_of(house)).json()["limit"] == 3
+        assert (await scale_of(house)).status_code == 503
 
 
 async def test_while_the_store_is_away_no_figure_is_made_up(fleet_vhost: str, own_store: Store):
@@ -53,6 +64,11 @@ async def test_while_the_store_is_away_no_figure_is_made_up(fleet_vhost: str, ow
         await own_store.kill()
         assert (await scale_of(house)).status_code == 503
         await own_store.restart()
+
+        async def is_told() -> bool:
+            return (await scale_of(house)).status_code == 200
+
+        await until_so(is_told, deadline_s=30)
 
 
 async def test_the_limits_of_every_account_that_is_called_count(store_url: str):
@@ -63,7 +79,8 @@ async def test_the_limits_of_every_account_that_is_called_count(store_url: str):
 
         async def tells(limit: int, in_flight: int) -> None:
             async def is_told() -> bool:
-                return await signal.read() == {"limit": limit, "in_flight": in_flight}
+                told = await signal.read() or {}
+                return (told.get("limit"), told.get("in_flight")) == (limit, in_flight)
 
             await until_so(is_told)
 

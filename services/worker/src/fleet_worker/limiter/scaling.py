@@ -1,4 +1,8 @@
-"""How many calls the limiter lets run: what an autoscaler needs to know beside what waits."""
+"""For how many calls workers would be useful: what an autoscaler needs to know beside what waits."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import Commands, StoreUnavailableError
@@ -8,15 +12,38 @@ from fleet_worker.limiter.rules import IDLE_MODEL, Rules, account_of
 
 USED_S = 600
 """A pool that nobody has used for longer has no say."""
+GROWS = 4.0
+"""How much more a pool may carry before it is asked again, where nobody waits for a permit.
+
+An autoscaler doubles what there is at most, asks every 15 s, and waits for what it starts."""
+HELD_GROWS = 1.25
+"""The same where somebody waits: a limit holds it back already, of calls, rates or of one tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a pool stands."""
+
+    limit: int
+    """Calls at once that the limiter grants now."""
+    in_flight: int
+    waiting: int
+    """Requests that wait for a permit."""
+
+    @property
+    def useful(self) -> int:
+        """Calls that would run if there were workers enough, so far as can be told from those that do."""
+        growth = HELD_GROWS if self.waiting else GROWS
+        return min(self.limit, math.ceil(self.in_flight * growth))
 
 
 class ScaleSignal:
-    """Adds up the limits of the pools in use, of all accounts. Any worker's answer is the whole fleet's.
+    """Tells what the limiter makes of the pools in use, of all accounts. Any worker's answer is the fleet's.
 
     Args:
         rules: what holds for a pool that was never used.
         clock: the time.
-        shared: the fleet's store and the prefix of its keys; where None, the rules are all there is.
+        shared: the fleet's store and the prefix of its keys; where None, there is nobody to share work with.
     """
 
     def __init__(self, rules: Rules, clock: Clock, shared: tuple[Commands, str] | None = None) -> None:
@@ -25,41 +52,54 @@ class ScaleSignal:
         self._shared = shared
 
     async def read(self) -> dict[str, int] | None:
-        """The calls that may run at once (`limit`) over all pools in use, and those that do (`in_flight`).
+        """The calls for which workers would be useful, what may run at once, and what does.
 
-        None where the store does not answer.
+        `useful` is 0 where nothing runs: whatever waits then is not let in, or is about to be taken by the
+        workers that are there. None where the store does not answer, or there is none: without it, no further
+        worker may start.
         """
+        if self._shared is None:
+            return None
         try:
-            pools = await self._in_use()
+            pools = await self._in_use(*self._shared)
         except StoreUnavailableError:
             return None
-        return {
-            "limit": sum(limit for limit, _ in pools.values()),
-            "in_flight": sum(running for _, running in pools.values()),
-        }
+        return figures(pools.values())
 
-    async def _in_use(self) -> dict[str, tuple[int, int]]:
-        if self._shared is None:
-            return self._never_used(set())
-        store, keys = self._shared[0], Keys(self._shared[1])
+    async def _in_use(self, store: Commands, namespace: str) -> dict[str, Standing]:
+        keys = Keys(namespace)
         since = self._clock.now_ms() - USED_S * 1000
         known = pools_in(texts_of(await store.command("HGETALL", keys.meta)))
         recent = [name for name, at in known.items() if at >= since]
-        found = {name: await self._pool(store, keys.part(name, "state")) for name in recent}
+        found = {name: await _standing(store, keys, name) for name in recent}
         # A worker with nothing to do shows in some pool that it lives, which is no use of it.
-        busy = {name: pool for name, pool in found.items() if pool[1]}
+        busy = {name: pool for name, pool in found.items() if pool.in_flight}
         return busy or found | self._never_used(
-            {account_of(name) for name, (limit, _) in found.items() if limit}
+            {account_of(name) for name, pool in found.items() if pool.limit}
         )
 
-    def _never_used(self, used: set[str]) -> dict[str, tuple[int, int]]:
+    def _never_used(self, used: set[str]) -> dict[str, Standing]:
         """As configured: one pool of each account that is not among the used ones."""
         rules = self._rules
         names = [rules.pool(IDLE_MODEL, account) for account in rules.accounts or {rules.account: None}]
         return {
-            name: (rules.limits_of(name).concurrency, 0) for name in names if account_of(name) not in used
+            name: Standing(rules.limits_of(name).concurrency, 0, 0)
+            for name in names
+            if account_of(name) not in used
         }
 
-    async def _pool(self, store: Commands, state: str) -> tuple[int, int]:
-        limit, running = await store.command("HMGET", state, "limit", "n")
-        return int(limit or 0), int(running or 0)
+
+def figures(pools: Iterable[Standing]) -> dict[str, int]:
+    """What is told of pools together."""
+    known = list(pools)
+    return {
+        "useful": sum(pool.useful for pool in known),
+        "limit": sum(pool.limit for pool in known),
+        "in_flight": sum(pool.in_flight for pool in known),
+    }
+
+
+async def _standing(store: Commands, keys: Keys, pool: str) -> Standing:
+    limit, running = await store.command("HMGET", keys.part(pool, "state"), "limit", "n")
+    waiting = await store.command("HLEN", keys.part(pool, "tickets"))
+    return Standing(int(limit or 0), int(running or 0), int(waiting))
