@@ -106,7 +106,7 @@ def test_health_checks_are_valid_python(service: str):
 
 
 def test_every_service_that_stays_is_checked_and_started_again():
-    for service in ("rabbitmq", "valkey", "simulator", "worker", "prometheus", "grafana"):
+    for service in ("rabbitmq", "valkey", "simulator", "worker", "prometheus", "jaeger", "grafana"):
         assert "    healthcheck:\n" in service_in(COMPOSE, service)
         assert "    restart: unless-stopped\n" in service_in(COMPOSE, service)
 
@@ -115,7 +115,7 @@ def test_every_container_is_confined():
     services = re.findall(
         r"^  (\w+):$", COMPOSE.partition("\nservices:")[2].partition("\nnetworks:")[0], re.MULTILINE
     )
-    assert {*FLEET, "rabbitmq", "valkey", "prometheus", "grafana"} == set(services)
+    assert {*FLEET, "rabbitmq", "valkey", "prometheus", "jaeger", "grafana"} == set(services)
     for service in services:
         assert re.search(r"<<: \*(confined|fleet)$", service_in(COMPOSE, service), re.MULTILINE)
     assert "<<: *confined" in COMPOSE.partition("x-fleet:")[2].partition("\n\n")[0]
@@ -157,7 +157,7 @@ def test_compose_holds_no_key_and_calls_no_real_account_unasked():
 
 def test_compose_opens_no_port_to_the_network():
     published = re.findall(r"^ +- (\S+:\d+)$", COMPOSE, re.MULTILINE)
-    assert len(published) == 6
+    assert len(published) == 8
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,17 @@ COMMAND_DEADLINE_S = 30.0
 # A run that fails ends its workers at once; one that passes has nothing left for them to drain.
 DOWN_GRACE_S = 20
 # The engine gives a free port where none is named.
-ANY_PORT = dict.fromkeys(("AMQP_PORT", "MANAGEMENT_PORT", "SIMULATOR_PORT", "HEALTH_PORT"), "0")
+PORTS = ("AMQP_PORT", "MANAGEMENT_PORT", "SIMULATOR_PORT", "HEALTH_PORT")
+TELEMETRY_PORTS = ("PROMETHEUS_PORT", "GRAFANA_PORT", "JAEGER_PORT", "OTLP_PORT")
+ANY_PORT = dict.fromkeys((*PORTS, *TELEMETRY_PORTS), "0")
 
 
 class Composed:
     """A compose project of its own name; nothing runs until it is brought up."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], files: Sequence[Path] = ()) -> None:
         self.project = f"fleet-test-{uuid4().hex[:8]}"
+        self._files = [f"--file={file}" for file in (ROOT / "docker-compose.yml", *files)]
         self.image = f"{self.project}-image"
         self.environ = {**environ, **ANY_PORT, "IMAGE": self.image}
 
@@ -38,40 +41,44 @@ class Composed:
         """The engine's names of the networks that a worker is in."""
         return [f"{self.project}_default", f"{self.project}_store"]
 
-    async def up(self, *, workers: int, **variables: str) -> None:
-        """Build and start what is missing or has changed; returns when all of it is healthy."""
+    async def up(self, *services: str, workers: int, **variables: str) -> None:
+        """Build and start what is missing or has changed, with what it stands on; the fleet alone if unnamed.
+
+        Returns when all of it is healthy.
+        """
         arguments = ("up", "--build", "--detach", "--wait", "--scale", f"worker={workers}")
-        await self._compose(*arguments, deadline_s=UP_DEADLINE_S, **variables)
+        wanted = services or ("worker",)
+        await self.compose(*arguments, *wanted, deadline_s=UP_DEADLINE_S, **variables)
 
     async def down(self) -> None:
         """Take everything down, with its data and the image that was built for it."""
         arguments = ("down", "--volumes", "--remove-orphans", "--timeout", str(DOWN_GRACE_S))
-        await self._compose(*arguments, deadline_s=DOWN_DEADLINE_S)
-        if await self._docker("image", "ls", "--quiet", self.image):
-            await self._docker("image", "rm", "--force", self.image)
+        await self.compose(*arguments, deadline_s=DOWN_DEADLINE_S)
+        if await self.docker("image", "ls", "--quiet", self.image):
+            await self.docker("image", "rm", "--force", self.image)
 
     async def left(self) -> list[str]:
         """What the engine still holds of this project: containers, networks, volumes, the image."""
         ours = ("--quiet", "--filter", f"label=com.docker.compose.project={self.project}")
         return [
-            *await self._docker("ps", "--all", *ours),
-            *await self._docker("network", "ls", *ours),
-            *await self._docker("volume", "ls", *ours),
-            *await self._docker("image", "ls", "--quiet", self.image),
+            *await self.docker("ps", "--all", *ours),
+            *await self.docker("network", "ls", *ours),
+            *await self.docker("volume", "ls", *ours),
+            *await self.docker("image", "ls", "--quiet", self.image),
         ]
 
     async def amqp_url(self) -> str:
         """Where the broker is published, with the user that compose gives it."""
-        return f"amqp://fleet:fleet@{await self._address('rabbitmq', 5672)}/"
+        return f"amqp://fleet:fleet@{await self.address('rabbitmq', 5672)}/"
 
     async def workers(self) -> list[str]:
         """The host names of the running workers, which their replies begin with."""
-        identities = await self._compose("ps", "--quiet", "--status", "running", "worker")
+        identities = await self.compose("ps", "--quiet", "--status", "running", "worker")
         return [identity[:12] for identity in identities.split()]
 
     async def inject(self, **fault: Any) -> None:
         """Put a fault in force in the simulator."""
-        address = await self._address("simulator", 8080)
+        address = await self.address("simulator", 8080)
         post = Request(
             f"http://{address}/_simulator/faults",
             data=json.dumps(fault).encode(),
@@ -81,38 +88,45 @@ class Composed:
 
     async def calls(self) -> int:
         """How many calls the simulator has let in, which is how many are paid."""
-        address = await self._address("simulator", 8080)
+        address = await self.address("simulator", 8080)
         log = f"http://{address}/_simulator/log"
         with await asyncio.to_thread(urlopen, log, timeout=COMMAND_DEADLINE_S) as answer:
             return sum(json.loads(line)["event"] == "admitted" for line in answer)
 
     async def kill(self, container: str) -> None:
         """End a container as a power cut would."""
-        await self._docker("kill", container)
+        await self.docker("kill", container)
 
     async def stop(self, container: str) -> int:
         """Ask a container to end, with the grace that compose gave it; its exit status."""
-        await self._docker("stop", container)
-        (status,) = await self._docker("inspect", "--format", "{{.State.ExitCode}}", container)
+        await self.docker("stop", container)
+        (status,) = await self.docker("inspect", "--format", "{{.State.ExitCode}}", container)
         return int(status)
 
-    async def _address(self, service: str, port: int) -> str:
-        return (await self._compose("port", service, str(port))).strip()
+    async def address(self, service: str, port: int) -> str:
+        """Where a port of a service is published."""
+        return (await self.compose("port", service, str(port))).strip()
 
-    async def _compose(
-        self, *arguments: str, deadline_s: float = COMMAND_DEADLINE_S, **variables: str
-    ) -> str:
-        command = ("docker", "compose", "--project-name", self.project, "--progress", "quiet", *arguments)
-        return await run(command, environ={**self.environ, **variables}, deadline_s=deadline_s, folder=ROOT)
+    async def compose(self, *arguments: str, deadline_s: float = COMMAND_DEADLINE_S, **variables: str) -> str:
+        """Run a compose command on this project; what it prints. Raises StackError where it fails."""
+        command = ("docker", "compose", *self._files, "--project-name", self.project, "--progress", "quiet")
+        environ = {**self.environ, **variables}
+        return await run((*command, *arguments), environ=environ, deadline_s=deadline_s, folder=ROOT)
 
-    async def _docker(self, *arguments: str) -> list[str]:
+    async def docker(self, *arguments: str) -> list[str]:
+        """Run a command of Docker's; the words that it prints."""
         command = ("docker", *arguments)
         return (await run(command, environ=self.environ, deadline_s=COMMAND_DEADLINE_S)).split()
 
 
 @asynccontextmanager
-async def composed(environ: Mapping[str, str], **variables: str) -> AsyncGenerator[Composed]:
-    """A project that is taken down in the end; skips the test where no engine or no compose answers."""
+async def composed(
+    environ: Mapping[str, str], files: Sequence[Path] = (), **variables: str
+) -> AsyncGenerator[Composed]:
+    """A project that is taken down in the end; skips the test where no engine or no compose answers.
+
+    `files` are compose files on top of the project's own.
+    """
     engine = await answering_engine(environ)
     if engine is None:
         pytest.skip("no Docker engine answers on this machine")
@@ -121,7 +135,7 @@ async def composed(environ: Mapping[str, str], **variables: str) -> AsyncGenerat
         await run(("docker", "compose", "version"), environ=spoken_to, deadline_s=COMMAND_DEADLINE_S)
     except (StackError, FileNotFoundError) as why:
         pytest.skip(f"there is a Docker engine, but no docker compose: {why}")
-    project = Composed(spoken_to)
+    project = Composed(spoken_to, files)
     try:
         yield project
     finally:

@@ -1,0 +1,132 @@
+"""Faults of DeepSeek, of limits and money, and of callers."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from alerts.stage import Stage, quietly
+from fleet_contracts.topology import REQUESTS
+
+BAD = 12
+LATE_S = 61
+LONG: dict[str, Any] = {"max_tokens": 60, "messages": [{"role": "user", "content": "A tale of some length"}]}
+FLEET = ("exec", "--no-TTY", "worker", "fleet")
+
+
+@asynccontextmanager
+async def upstream_down(stage: Stage) -> AsyncGenerator[None]:
+    """DeepSeek answers 503, always."""
+    await stage.inject(kind="status", status=503)
+    async with stage.asking(0.1):
+        yield
+    await stage.heal()
+
+
+@asynccontextmanager
+async def upstream_shaky(stage: Stage) -> AsyncGenerator[None]:
+    """DeepSeek answers 503 to four calls in ten."""
+    await stage.inject(kind="status", status=503, probability=0.42, seed=3)
+    async with stage.asking(0.1):
+        yield
+    await stage.heal()
+
+
+@asynccontextmanager
+async def upstream_throttles(stage: Stage) -> AsyncGenerator[None]:
+    """DeepSeek answers 429 to one call in five: somebody else uses the account."""
+    await stage.inject(kind="status", status=429, probability=0.2, seed=5)
+    async with stage.asking(0.2):
+        yield
+    await stage.heal()
+
+
+@asynccontextmanager
+async def text_late(stage: Stage) -> AsyncGenerator[None]:
+    """DeepSeek lets calls wait for a minute before their first text."""
+    await stage.inject(kind="slow_first_token", seconds=LATE_S, match={"prompt": "patience"})
+    async with stage.asking(1.0, messages=[{"role": "user", "content": "patience"}]):
+        yield
+    await stage.heal()
+
+
+@asynccontextmanager
+async def streams_broken(stage: Stage) -> AsyncGenerator[None]:
+    """Connections to DeepSeek are reset in the middle of every other answer."""
+    await stage.inject(kind="reset", after_chunks=10, probability=0.4, seed=9, match={"prompt": "tale"})
+    async with stage.asking(0.4, **LONG):
+        yield
+    await stage.heal()
+
+
+@asynccontextmanager
+async def account_low(stage: Stage) -> AsyncGenerator[None]:
+    """Three dollars are left."""
+    await stage.configure(balances={"default": "20"})
+    yield
+    await stage.configure(balances={"default": "1000000"})
+
+
+@asynccontextmanager
+async def account_empty(stage: Stage) -> AsyncGenerator[None]:
+    """Nothing is left."""
+    await stage.configure(balances={"default": "0"})
+    yield
+    await stage.configure(balances={"default": "1000000"})
+    await asyncio.sleep(5)
+
+
+@asynccontextmanager
+async def budget_spent(stage: Stage) -> AsyncGenerator[None]:
+    """A tenant may spend a thousandth of a cent a day, and asks on."""
+    await stage.fleet.compose(*FLEET, "tenant", "set", "thrifty", "--day", "0.00001")
+    async with stage.asking(0.5, tenant="thrifty"):
+        yield
+    await stage.fleet.compose(*FLEET, "tenant", "clear", "thrifty")
+
+
+@asynccontextmanager
+async def spends_more(stage: Stage) -> AsyncGenerator[None]:
+    """Far more is asked than the day before."""
+    async with stage.asking(0.1, max_tokens=400, messages=LONG["messages"]):
+        yield
+
+
+@asynccontextmanager
+async def limit_tight(stage: Stage) -> AsyncGenerator[None]:
+    """One call at once, and many who ask."""
+    await stage.inject(kind="pace", tokens_per_second=12, match={"prompt": "tale"})
+    await stage.fleet.compose(*FLEET, "limits", "set", "deepseek-flash", "--concurrency", "1")
+    async with stage.asking(1.0, **LONG):
+        yield
+    await stage.fleet.compose(*FLEET, "limits", "clear", "deepseek-flash")
+    await stage.heal()
+
+
+@asynccontextmanager
+async def bad_messages(stage: Stage) -> AsyncGenerator[None]:
+    """A caller sends what is no request."""
+    for _ in range(BAD):
+        await stage.caller.ask(b"no JSON", exchange=REQUESTS)
+        await asyncio.sleep(0.3)
+    yield
+
+
+@asynccontextmanager
+async def slow_readers(stage: Stage) -> AsyncGenerator[None]:
+    """A caller whose reply queue takes one message and is never read."""
+    queue = await stage.caller.channel.declare_queue(
+        "deepseek.reply.acme.full",
+        auto_delete=False,
+        arguments={"x-max-length": 1, "x-overflow": "reject-publish", "x-expires": 600_000},
+    )
+    task = asyncio.create_task(_asked_into(stage, queue.name))
+    yield
+    task.cancel()
+    await quietly(stage, "exec", "--no-TTY", "rabbitmq", "rabbitmqctl", "delete_queue", queue.name)
+
+
+async def _asked_into(stage: Stage, queue: str) -> None:
+    while True:
+        await stage.caller.ask({**LONG, "model": "deepseek-flash", "stream": True}, reply_to=queue)
+        await asyncio.sleep(0.3)

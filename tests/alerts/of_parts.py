@@ -1,0 +1,153 @@
+"""Faults of workers, broker and store."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from alerts.stage import WORKERS, Stage, quietly
+from fleet_cli.stack.errors import StackError
+
+SLOW_TOKENS = 40
+BACKLOG = 1050
+EXPIRED = 3
+A_BUG = """
+from fleet_cli.main import main
+from fleet_worker.deepseek.client import DeepSeek
+async def complete(*_, **__): raise ZeroDivisionError
+DeepSeek.complete = complete
+raise SystemExit(main(["worker"]))
+"""
+
+
+@asynccontextmanager
+async def no_workers(stage: Stage) -> AsyncGenerator[None]:
+    """All workers killed while requests come, some of which expire."""
+    await stage.fleet.compose("kill", "worker")
+    for _ in range(EXPIRED):
+        await stage.caller.ask({}, key="interactive.acme", expiration=0.1)
+    await stage.ask(BACKLOG)
+    async with stage.asking(0.2):
+        yield
+
+
+@asynccontextmanager
+async def backlog_worked_off(stage: Stage) -> AsyncGenerator[None]:
+    """Workers that come back to a backlog of more than a minute, and have enough to do."""
+    await stage.fleet.compose("kill", "worker")
+    await stage.ask(900, max_tokens=SLOW_TOKENS)
+    await asyncio.sleep(62)
+    await _workers_back(stage)
+    yield
+
+
+@asynccontextmanager
+async def a_drain_that_lasts(stage: Stage) -> AsyncGenerator[None]:
+    """A worker that is asked to end while a stream of it goes on and on."""
+    await stage.inject(kind="pace", tokens_per_second=0.5, match={"prompt": "endless"}, times=4)
+    await stage.ask(4, max_tokens=400, messages=[{"role": "user", "content": "An endless tale"}])
+    await asyncio.sleep(3)
+    first = (await stage.fleet.workers())[0]
+    await stage.fleet.docker("kill", "--signal", "TERM", first)
+    try:
+        yield
+    finally:
+        with suppress(StackError):
+            await stage.fleet.docker("kill", first)
+        await stage.heal()
+        await _workers_back(stage)
+
+
+@asynccontextmanager
+async def a_starved_processor(stage: Stage) -> AsyncGenerator[None]:
+    """Workers that get the processor every other half second only."""
+    async with _again_and_again(lambda: _stood_still(stage, 0.6), pause_s=0.3):
+        yield
+
+
+@asynccontextmanager
+async def connections_cut(stage: Stage) -> AsyncGenerator[None]:
+    """All connections closed by the broker, every three seconds."""
+    cut = ("exec", "--no-TTY", "rabbitmq", "rabbitmqctl", "close_all_connections", "tried")
+    async with _again_and_again(lambda: quietly(stage, *cut), pause_s=3):
+        yield
+
+
+@asynccontextmanager
+async def a_queue_deleted(stage: Stage) -> AsyncGenerator[None]:
+    """A queue deleted under its consumers, and declared again."""
+    await stage.fleet.compose(
+        "exec", "--no-TTY", "rabbitmq", "rabbitmqctl", "delete_queue", "deepseek.requests.batch"
+    )
+    await stage.fleet.compose("exec", "--no-TTY", "worker", "fleet", "topology", "apply")
+    yield
+
+
+@asynccontextmanager
+async def the_store_away(stage: Stage) -> AsyncGenerator[None]:
+    """The store stopped while streams run."""
+    await stage.inject(kind="pace", tokens_per_second=20, match={"prompt": "long"}, times=6)
+    await stage.ask(6, max_tokens=100, messages=[{"role": "user", "content": "A long tale"}])
+    await asyncio.sleep(2)
+    await stage.fleet.compose("stop", "valkey")
+    try:
+        yield
+    finally:
+        await stage.fleet.compose("start", "valkey")
+        await stage.heal()
+
+
+@asynccontextmanager
+async def a_poison_message(stage: Stage) -> AsyncGenerator[None]:
+    """Each worker that takes it dies over it."""
+    await stage.inject(kind="pace", tokens_per_second=1, match={"prompt": "poison"})
+    await stage.ask(1, max_tokens=200, messages=[{"role": "user", "content": "poison"}])
+    for _ in range(3):
+        await asyncio.sleep(5)
+        await stage.fleet.compose("kill", "worker")
+        await _workers_back(stage)
+    try:
+        yield
+    finally:
+        await stage.heal()
+
+
+@asynccontextmanager
+async def a_bug(stage: Stage) -> AsyncGenerator[None]:
+    """A worker of a build that breaks on every request."""
+    broken = f"{stage.fleet.project}-broken"
+    command = ("run", "--detach", "--use-aliases", "--no-deps", "--name", broken, "--entrypoint", "python")
+    await stage.fleet.compose(*command, "worker", "-c", A_BUG)
+    try:
+        yield
+    finally:
+        await stage.fleet.docker("rm", "--force", broken)
+
+
+async def _workers_back(stage: Stage) -> None:
+    await stage.fleet.up("worker", "prometheus", workers=WORKERS)
+
+
+async def _stood_still(stage: Stage, seconds: float) -> None:
+    workers = await stage.fleet.workers()
+    await stage.fleet.docker("pause", *workers)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        await stage.fleet.docker("unpause", *workers)
+
+
+@asynccontextmanager
+async def _again_and_again(harm: Callable[[], Awaitable[None]], pause_s: float) -> AsyncGenerator[None]:
+    async def go_on() -> None:
+        while not over.is_set():
+            await harm()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), pause_s)
+
+    over = asyncio.Event()
+    task = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        over.set()
+        await task
