@@ -41,12 +41,22 @@ class Composed:
         """The engine's names of the networks that a worker is in."""
         return [f"{self.project}_default", f"{self.project}_store"]
 
-    async def up(self, *services: str, workers: int, **variables: str) -> None:
+    async def build(self, tree: Path, image: str) -> None:
+        """Build an image of the code in a folder."""
+        command = ("docker", "build", "--quiet", "--file", "deploy/Dockerfile", "--tag", image, ".")
+        await run(command, environ=self._environ, deadline_s=UP_DEADLINE_S, folder=tree)
+
+    async def roll(self, deadline_s: float, **variables: str) -> None:
+        """Replace the workers as the runbook says."""
+        environ = {**self._environ, "COMPOSE_PROJECT_NAME": self.project, **variables}
+        await run((str(ROOT / "deploy/roll.sh"),), environ=environ, deadline_s=deadline_s, folder=ROOT)
+
+    async def up(self, *services: str, workers: int, build: bool = True, **variables: str) -> None:
         """Build and start what is missing or has changed, with what it stands on; the fleet alone if unnamed.
 
         Returns when all of it is healthy.
         """
-        arguments = ("up", "--build", "--detach", "--wait", "--scale", f"worker={workers}")
+        arguments = ("up", *["--build"] * build, "--detach", "--wait", "--scale", f"worker={workers}")
         wanted = services or ("worker",)
         await self.compose(*arguments, *wanted, deadline_s=UP_DEADLINE_S, **variables)
 
@@ -54,8 +64,8 @@ class Composed:
         """Take everything down, with its data and the image that was built for it."""
         arguments = ("down", "--volumes", "--remove-orphans", "--timeout", str(DOWN_GRACE_S))
         await self.compose(*arguments, deadline_s=DOWN_DEADLINE_S)
-        if await self.docker("image", "ls", "--quiet", self.image):
-            await self.docker("image", "rm", "--force", self.image)
+        if images := await self.docker("image", "ls", "--quiet", self.image):
+            await self.docker("image", "rm", "--force", *set(images))
 
     async def left(self) -> list[str]:
         """What the engine still holds of this project: containers, networks, volumes, the image."""
