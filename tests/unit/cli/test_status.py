@@ -1,7 +1,7 @@
 """How the fleet stands, from what its parts said."""
 
 from fleet_cli.status.snapshot import LaneView, Snapshot, WorkerView, document, lines, rates
-from fleet_cli.status.worker_page import view_of
+from fleet_cli.status.worker_page import pages_at, view_of
 from fleet_worker.limiter.overview import PoolView
 
 PAGE = """\
@@ -59,6 +59,22 @@ def test_a_worker_that_does_not_answer_is_said_so():
     assert "does not answer" in "\n".join(
         lines(a_snapshot(WorkerView("http://w/metrics", reached=False)), rates(a_snapshot(), a_snapshot(), 1))
     )
+
+
+def test_a_worker_that_takes_nothing_says_why():
+    waits = a_worker(1, ready=False, why_not="The worker takes nothing: the store of REDIS_URL is away.")
+    text = "\n".join(lines(a_snapshot(waits), rates(a_snapshot(), a_snapshot(), 1)))
+    assert "w-1: The worker takes nothing: the store of REDIS_URL is away." in text
+
+
+def test_a_name_of_several_workers_is_a_page_for_each_and_one_of_one_keeps_its_name():
+    page = "http://worker:9090/metrics"
+    assert pages_at(page, {"10.0.0.2"}) == [page]
+    assert pages_at(page, {"10.0.0.3", "10.0.0.2"}) == [
+        "http://10.0.0.2:9090/metrics",
+        "http://10.0.0.3:9090/metrics",
+    ]
+    assert pages_at("https://worker/metrics", {"10.0.0.3", "10.0.0.2"}) == ["https://worker/metrics"]
 
 
 def test_a_program_gets_everything_and_the_sums():

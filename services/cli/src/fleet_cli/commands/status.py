@@ -9,8 +9,9 @@ def status(
     worker: Annotated[
         list[str] | None,
         typer.Option(
-            help="A worker's metrics page, as in http://127.0.0.1:9090/metrics; may be repeated. Those of "
-            "METRICS_URL (with commas between), or of the stack that runs here, where left out."
+            help="A worker's metrics page, as in http://127.0.0.1:9090/metrics; may be repeated. A name with "
+            "several addresses stands for all of them. Those of METRICS_URL (with commas between), or of the "
+            "stack that runs here, where left out."
         ),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every second until Ctrl-C.")] = False,

@@ -13,8 +13,8 @@ from fleet_cli.doctor.queues import DEAD_LETTERS, PARKED, SERVED
 from fleet_cli.limits.opening import opened
 from fleet_cli.stack.errors import StackError
 from fleet_cli.stack.stack_env import addressed, broker_of
-from fleet_cli.status.snapshot import LaneView, Snapshot, document, lines, rates
-from fleet_cli.status.worker_page import look_at
+from fleet_cli.status.snapshot import LaneView, Snapshot, WorkerView, document, lines, rates
+from fleet_cli.status.worker_page import look_at, pages_behind
 from fleet_cli.wrong_input import WrongInputError
 from fleet_worker.limiter.overview import View
 
@@ -58,7 +58,7 @@ async def show_status(
 async def _look(environ: Mapping[str, str], clock: Clock, pages: Sequence[str]) -> Snapshot:
     unknown: list[str] = []
     lanes, shared, workers = await asyncio.gather(
-        _lanes(environ, unknown), _shared(environ, clock, unknown), asyncio.gather(*map(look_at, pages))
+        _lanes(environ, unknown), _shared(environ, clock, unknown), _workers(pages)
     )
     if not pages:
         unknown.append("no worker is looked at: name their metrics pages with --worker or in METRICS_URL")
@@ -69,6 +69,10 @@ async def _look(environ: Mapping[str, str], clock: Clock, pages: Sequence[str]) 
         pools=None if shared is None else shared.pools,
         unknown=unknown,
     )
+
+
+async def _workers(pages: Sequence[str]) -> list[WorkerView]:
+    return await asyncio.gather(*map(look_at, await pages_behind(pages)))
 
 
 async def _lanes(environ: Mapping[str, str], unknown: list[str]) -> list[LaneView] | None:

@@ -30,6 +30,8 @@ class WorkerView:
     reached: bool = True
     ready: bool = False
     draining: bool = False
+    why_not: str = ""
+    """Why it takes nothing, where it is not ready and says so."""
     in_flight: int = 0
     capacity: int = 0
     oldest_s: float = 0.0
@@ -83,6 +85,7 @@ def lines(now: Snapshot, each_second: Mapping[str, float]) -> list[str]:
     if now.workers:
         head = ("worker", "state", "in flight", "of", "oldest", "version")
         found += ["", *table([head, *map(_worker, now.workers)])]
+        found += [f"{worker.name}: {worker.why_not}" for worker in now.workers if worker.why_not]
         found += ["", _rates(each_second)]
     if now.sharing is not None:
         found += ["", f"{now.sharing} worker{'' if now.sharing == 1 else 's'} at the store"]

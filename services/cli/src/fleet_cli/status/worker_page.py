@@ -1,6 +1,11 @@
-"""Reads the metrics page of one worker."""
+"""Reads the metrics page of one worker, and finds the pages of all workers behind one name."""
 
 import asyncio
+import socket
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from urllib.error import HTTPError
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,18 +17,28 @@ from fleet_cli.wrong_input import WrongInputError
 ANSWER_DEADLINE_S = 3.0
 
 
+async def pages_behind(urls: Sequence[str]) -> list[str]:
+    """A page for each address of a name that has several, as a service of compose or Kubernetes has.
+
+    Raises:
+        WrongInputError: one is no URL of that kind.
+    """
+    found = await asyncio.gather(*map(_each_address, urls))
+    return [page for pages in found for page in pages]
+
+
 async def look_at(url: str) -> WorkerView:
     """The worker whose metrics are at `url`; one that does not answer is told as such.
 
     Raises:
         WrongInputError: it is no URL of that kind.
     """
-    if not url.startswith(("http://", "https://")):
-        raise WrongInputError(f"{url} is no metrics page: give it as in http://127.0.0.1:9090/metrics")
+    _require_page(url)
     try:
-        return view_of(url, await asyncio.to_thread(_fetched, url))
+        view = view_of(url, await asyncio.to_thread(_fetched, url))
     except (OSError, ValueError):
         return WorkerView(url, reached=False)
+    return view if view.ready else replace(view, why_not=await asyncio.to_thread(_why_not_ready, url))
 
 
 def view_of(url: str, page: str) -> WorkerView:
@@ -58,6 +73,42 @@ def _sum(samples: list[Sample], name: str, **labels: str) -> float:
     return sum(
         sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()
     )
+
+
+async def _each_address(url: str) -> list[str]:
+    _require_page(url)
+    parts = urlsplit(url)
+    try:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+    except (OSError, ValueError):
+        return [url]
+    return pages_at(url, {str(address[0]) for family, *_, address in found if family == socket.AF_INET})
+
+
+def pages_at(url: str, hosts: Collection[str]) -> list[str]:
+    """Pure: the pages where the name in `url` stands for these addresses."""
+    parts = urlsplit(url)
+    # A certificate is made out to the name, and one address needs no telling apart.
+    if parts.scheme == "https" or len(hosts) < 2:  # noqa: PLR2004 - several
+        return [url]
+    port = f":{parts.port}" if parts.port else ""
+    return [urlunsplit(parts._replace(netloc=f"{host}{port}")) for host in sorted(hosts)]
+
+
+def _require_page(url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise WrongInputError(f"{url} is no metrics page: give it as in http://127.0.0.1:9090/metrics")
+
+
+def _why_not_ready(url: str) -> str:
+    try:
+        _fetched(urlunsplit(urlsplit(url)._replace(path="/readyz", query="")))
+    except HTTPError as refusal:
+        return refusal.read().decode(errors="replace").strip()
+    except (OSError, ValueError):
+        pass
+    return ""
 
 
 def _fetched(url: str) -> str:
