@@ -99,7 +99,7 @@ async def limit_tight(stage: Stage) -> AsyncGenerator[None]:
     await stage.fleet.compose(*FLEET, "limits", "set", "deepseek-flash", "--concurrency", "1")
     async with stage.asking(1.0, **LONG):
         yield
-    await stage.fleet.compose(*FLEET, "limits", "clear", "deepseek-flash")
+    await stage.fleet.compose(*FLEET, "limits", "set", "deepseek-flash", "--concurrency", "0")
     await stage.heal()
 
 
