@@ -42,7 +42,7 @@ def pods_of(example: Path) -> list[Manifest]:
         manifest["spec"]["template"]["spec"]
         for kind in ("Deployment", "Job")
         for manifest in those_of(example, kind)
-    ]
+    ] + [manifest["spec"] for manifest in those_of(example, "Pod")]
 
 
 def settings_of(example: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from fleet_worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text()
+BUILD = (ROOT / "deploy/build.txt").read_text()
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 REAL = (ROOT / "deploy/compose.deepseek.yml").read_text()
 BROKER = (ROOT / "deploy/rabbitmq/rabbitmq.conf").read_text()
@@ -36,7 +37,7 @@ def default_of(field: str) -> float:
 
 def test_uv_in_the_image_is_the_workspaces_own():
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["required-version"]
-    (version,) = re.findall(r"^ARG UV=(\S+)$", DOCKERFILE, re.MULTILINE)
+    (version,) = re.findall(r"^uv==(\S+) ", BUILD, re.MULTILINE)
     assert f"=={version}" == wanted
 
 
@@ -70,6 +71,9 @@ def test_the_bill_of_materials_is_of_what_the_image_installs():
 def test_the_image_installs_nothing_whose_hash_the_lock_does_not_have():
     syncs = re.findall(r"^RUN uv sync (.+)$", DOCKERFILE, re.MULTILINE)
     assert all(re.match(r"--(locked|frozen) ", sync) for sync in syncs)
+    (install,) = re.findall(r"^RUN pip install (?:.*\\\n)*.*$", DOCKERFILE, re.MULTILINE)
+    assert "--require-hashes" in install
+    assert all("--hash=sha256:" in each for each in BUILD.split("==")[1:])
     lock = tomllib.loads((ROOT / "uv.lock").read_text())
     others = [package for package in lock["package"] if "registry" in package["source"]]
     assert others

@@ -38,7 +38,7 @@ async def test_the_limit_of_every_model_that_is_called_counts(fleet_vhost: str, 
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2)
 
         async def is_told() -> bool:
-            return (await scale_of(house)).json() == {"useful": 8, "limit": 14, "in_flight": 2}
+            return (await scale_of(house)).json() == {"useful": 4, "limit": 14, "in_flight": 2}
 
         await until_so(is_told)
 

@@ -23,13 +23,13 @@ def test_whoever_takes_workers_away_by_it_leaves_room_for_all_that_runs(pool: St
 
 def test_a_full_pool_borrows_nothing_of_an_idle_ones_limit():
     full, hardly_used = Standing(500, 500, 40), Standing(2500, 10, 0)
-    assert figures([full, hardly_used])["useful"] == 500 + 40
+    assert figures([full, hardly_used])["useful"] == 500 + 20
 
 
 def test_a_pool_that_a_rate_holds_back_asks_for_a_quarter_more_at_most():
     assert Standing(2500, 100, 30).useful == 125
 
 
-def test_a_pool_in_which_nobody_waits_may_grow_fourfold():
-    assert Standing(2500, 100, 0).useful == 400
-    assert Standing(300, 100, 0).useful == 300
+def test_a_pool_in_which_nobody_waits_may_double_up_to_its_limit():
+    assert Standing(2500, 100, 0).useful == 200
+    assert Standing(150, 100, 0).useful == 150

@@ -12,10 +12,10 @@ from fleet_worker.limiter.rules import IDLE_MODEL, Rules, account_of
 
 USED_S = 600
 """A pool that nobody has used for longer has no say."""
-GROWS = 4.0
+GROWS = 2.0
 """How much more a pool may carry before it is asked again, where nobody waits for a permit.
 
-An autoscaler doubles what there is at most, asks every 15 s, and waits for what it starts."""
+An autoscaler doubles the workers at most. With more, they would be started for calls of another pool."""
 HELD_GROWS = 1.25
 """The same where somebody waits: a limit holds it back already, of calls, rates or of one tenant."""
 
