@@ -13,6 +13,7 @@ import httpx
 
 from alerts.hurried import hurried
 from fleet_cli.stack.errors import StackError
+from fleet_contracts.headers import PUBLISHED_MS
 from harness.caller import Caller, a_caller
 from harness.compose import ROOT, Composed, composed
 
@@ -71,7 +72,8 @@ class Stage:
     async def ask(self, times: int = 1, tenant: str = "acme", **changes: Any) -> None:
         """Ask so often, without waiting for answers."""
         for _ in range(times):
-            await self.caller.ask({**WORD, **changes}, key=f"interactive.{tenant}")
+            told = {PUBLISHED_MS: time.time_ns() // 1_000_000}
+            await self.caller.ask({**WORD, **changes}, key=f"interactive.{tenant}", headers=told)
 
     @asynccontextmanager
     async def asking(self, every_s: float, tenant: str = "acme", **changes: Any) -> AsyncGenerator[None]:

@@ -9,6 +9,8 @@ CONVERSATION = "fleet-conversation"
 CONVERSATION_VERSION = "fleet-conversation-version"
 TRACEPARENT = "traceparent"
 TRACESTATE = "tracestate"
+PUBLISHED_MS = "timestamp_in_ms"
+"""As RabbitMQ's own interceptor calls it: https://www.rabbitmq.com/docs/message-interceptors#timestamp"""
 
 ATTEMPT = "fleet-attempt"
 SEQ = "fleet-seq"

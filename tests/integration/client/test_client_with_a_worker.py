@@ -1,13 +1,15 @@
-"""Giving up, with a real worker: DeepSeek's socket is closed, and the results say so."""
+"""With a real worker: giving up closes DeepSeek's socket and is told, and a wait in the queue is known."""
 
 import asyncio
 from contextlib import aclosing
 
+import httpx
 import pytest
 
 from fleet_client import Cancelled, Fleet, NoReply, Text
 from fleet_simulator.faults import Fault, Kind, Match
 from harness.house import House, a_house
+from harness.until_told import until_told
 
 pytestmark = pytest.mark.sockets
 
@@ -71,3 +73,24 @@ async def test_a_cancelled_request_is_asked_anew_by_counting_up_retry(fleet_vhos
         with pytest.raises(Cancelled):
             await whole(fleet, 0)
         assert await whole(fleet, 1)
+
+
+async def waited_s(house: House) -> float | None:
+    """How long the worker's requests have waited in their queues, in sum; None where it has had none."""
+    async with httpx.AsyncClient() as http:
+        page = (await http.get(f"{house.worker.health_url}/metrics")).text
+    told = dict(
+        line.rsplit(" ", 1) for line in page.splitlines() if line.startswith("fleet_queue_wait_seconds_")
+    )
+    if not float(told['fleet_queue_wait_seconds_count{lane="interactive"}']):
+        return None
+    return float(told['fleet_queue_wait_seconds_sum{lane="interactive"}'])
+
+
+async def test_how_long_a_request_waited_in_its_queue_is_known(fleet_vhost: str) -> None:
+    async with Fleet(fleet_vhost) as fleet:
+        await fleet.submit("hi", thinking=False)
+        await asyncio.sleep(0.3)
+        async with a_house(fleet_vhost) as house:
+            waited = await until_told(lambda: waited_s(house), deadline_s=PATIENCE_S)
+    assert 0.3 <= waited < PATIENCE_S

@@ -78,6 +78,15 @@ class RequestHeaders(Envelope):
     tracestate: Annotated[
         str | None, Field(alias=names.TRACESTATE, description="W3C Trace Context, tracestate")
     ] = None
+    published_ms: Annotated[
+        int | None,
+        Field(
+            alias=names.PUBLISHED_MS,
+            ge=0,
+            description="When it was published, in Unix milliseconds: queued_ms counts from it, rather than "
+            "from the property timestamp. RabbitMQ's own timestamp interceptor sets it too",
+        ),
+    ] = None
 
 
 class RequestProperties(Envelope):

@@ -50,4 +50,4 @@ class Fleet(Face):
         self._url = url
 
     def _make_wire(self, take: Take, on_lost: Callable[[], None]) -> Wire:
-        return BrokerWire(self._url, self._settings.tenant, self._chance, take, on_lost)
+        return BrokerWire(self._url, self._settings.tenant, self._chance, self._now_ms, take, on_lost)

@@ -19,6 +19,7 @@ from fleet_client.errors import NotDelivered, Unroutable
 from fleet_client.request import Request
 from fleet_client.trace import publishing
 from fleet_client.wire import Posting
+from fleet_contracts import headers as names
 from fleet_contracts.topology import REQUESTS
 
 _log = logging.getLogger("fleet_client")
@@ -36,13 +37,15 @@ class Publisher:
             it (`user_id`).
         reply_to: the queue that replies go to.
         chance: spreads retries.
+        now_ms: Unix time in milliseconds.
     """
 
-    def __init__(self, url: str, reply_to: str, chance: random.Random) -> None:
+    def __init__(self, url: str, reply_to: str, chance: random.Random, now_ms: Callable[[], int]) -> None:
         self._link = Link(url, "requests", self._serve, chance)
         self._user = unquote(urlsplit(url).username or "")
         self._reply_to = reply_to
         self._chance = chance
+        self._now_ms = now_ms
         self._open: asyncio.Future[tuple[AbstractExchange, Control]] = _to_come()
 
     async def open(self, timeout_s: float) -> None:
@@ -109,7 +112,8 @@ class Publisher:
         request = posting.request
         return Message(
             request.body,
-            headers=headers,
+            # Of each publish: what counts is how long it waits in the queue.
+            headers={**headers, names.PUBLISHED_MS: self._now_ms()},
             content_type="application/json",
             delivery_mode=DeliveryMode.PERSISTENT,
             type=request.type,

@@ -21,18 +21,25 @@ class BrokerWire:
         url: the broker and vhost.
         tenant: whose reply queue it is.
         chance: random words and jitter.
+        now_ms: Unix time in milliseconds.
         take: gets each reply.
         on_lost: called after the reply queue had been deleted and is declared again.
     """
 
     def __init__(
-        self, url: str, tenant: str, chance: random.Random, take: Take, on_lost: Callable[[], None]
+        self,
+        url: str,
+        tenant: str,
+        chance: random.Random,
+        now_ms: Callable[[], int],
+        take: Take,
+        on_lost: Callable[[], None],
     ) -> None:
         queue = reply_queue(tenant, f"{chance.getrandbits(128):032x}")
         self._url = url
         self._chance = chance
         self._replies = Replies(url, queue, take, on_lost, chance)
-        self._publisher = Publisher(url, queue.name, chance)
+        self._publisher = Publisher(url, queue.name, chance, now_ms)
 
     async def open(self, timeout_s: float) -> None:
         """Connect and declare the reply queue.

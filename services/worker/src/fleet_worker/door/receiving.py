@@ -2,6 +2,7 @@
 
 from aio_pika import IncomingMessage
 
+from fleet_contracts import headers as names
 from fleet_worker.delivery import Delivery
 
 
@@ -24,8 +25,8 @@ def delivery_of(message: IncomingMessage, queue: str) -> Delivery:
 
 
 def _published_ms(message: IncomingMessage) -> int | None:
-    # Set in ms by RabbitMQ's timestamp interceptor; the property of AMQP itself counts whole seconds.
-    precise = message.headers.get("timestamp_in_ms")
+    # In ms, by the caller or by RabbitMQ's timestamp interceptor; the property of AMQP counts whole seconds.
+    precise = message.headers.get(names.PUBLISHED_MS)
     if isinstance(precise, int):
         return precise
     return None if message.timestamp is None else round(message.timestamp.timestamp() * 1000)

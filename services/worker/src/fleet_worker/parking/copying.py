@@ -15,7 +15,7 @@ from fleet_worker.replies.outgoing import Outgoing
 from fleet_worker.request import Request
 
 _ROUTING = frozenset({"CC", "BCC"})
-_BROKERS = frozenset({"timestamp_in_ms", "x-delivery-count", "x-acquired-count", "x-routed-by"})
+_BROKERS = frozenset({names.PUBLISHED_MS, "x-delivery-count", "x-acquired-count", "x-routed-by"})
 _BROKERS_PREFIXES = ("x-death", "x-first-death-", "x-last-death-", "x-received-", "x-opt-")
 _OF_PARKING = "fleet-parked-"
 
