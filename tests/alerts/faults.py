@@ -31,7 +31,10 @@ FAULTS = (
         of_parts.connections_cut,
     ),
     Fault(
-        "a queue is deleted under its consumers", ("FleetConsumersRevived",), of_parts.a_queue_deleted, 150
+        "the broker forgets its consumers and says nothing",
+        ("FleetConsumersRevived",),
+        of_parts.consumers_forgotten,
+        150,
     ),
     Fault("workers get the processor every other second", ("FleetLoopLags",), of_parts.a_starved_processor),
     Fault("a worker drains and a stream does not end", ("FleetDrainStuck",), of_parts.a_drain_that_lasts),

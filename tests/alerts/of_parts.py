@@ -10,6 +10,12 @@ from fleet_cli.stack.errors import StackError
 SLOW_TOKENS = 40
 BACKLOG = 1050
 EXPIRED = 3
+# What a quorum queue is told when a consumer ends, said behind the back of its channel.
+FORGET = """
+{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"deepseek.requests">>)),
+[ra:process_command(amqqueue:get_pid(Q), rabbit_fifo:make_checkout({element(2, C), element(1, C)}, cancel, #{}))
+ || C <- rabbit_amqqueue:consumers(Q)].
+"""
 A_BUG = """
 from fleet_cli.main import main
 from fleet_worker.deepseek.client import DeepSeek
@@ -73,12 +79,9 @@ async def connections_cut(stage: Stage) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def a_queue_deleted(stage: Stage) -> AsyncGenerator[None]:
-    """A queue deleted under its consumers, and declared again."""
-    await stage.fleet.compose(
-        "exec", "--no-TTY", "rabbitmq", "rabbitmqctl", "delete_queue", "deepseek.requests.batch"
-    )
-    await stage.fleet.compose("exec", "--no-TTY", "worker", "fleet", "topology", "apply")
+async def consumers_forgotten(stage: Stage) -> AsyncGenerator[None]:
+    """The broker's queue forgets its consumers, and tells nobody."""
+    await stage.fleet.compose("exec", "--no-TTY", "rabbitmq", "rabbitmqctl", "eval", FORGET)
     yield
 
 
