@@ -13,7 +13,8 @@ EXPIRED = 3
 # What a quorum queue is told when a consumer ends, said behind the back of its channel.
 FORGET = """
 {ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"deepseek.requests">>)),
-[ra:process_command(amqqueue:get_pid(Q), rabbit_fifo:make_checkout({element(2, C), element(1, C)}, cancel, #{}))
+[ra:process_command(amqqueue:get_pid(Q),
+                    rabbit_fifo:make_checkout({element(2, C), element(1, C)}, cancel, #{}))
  || C <- rabbit_amqqueue:consumers(Q)].
 """
 A_BUG = """
