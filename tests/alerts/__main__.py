@@ -14,11 +14,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import _pytest.outcomes
+import httpx
 
 from alerts.fault import Fault
 from alerts.faults import FAULTS
 from alerts.hurried import TIMES
+from alerts.of_parts import workers_back
 from alerts.stage import Stage, a_stage, seconds_until, until_silent
+from fleet_cli.stack.errors import StackError
 
 SILENCE_S = 150.0
 """The longest window is an hour, which is a minute here, and mending takes its time."""
@@ -58,8 +61,14 @@ async def _played(chosen: list[Fault], environ: Mapping[str, str]) -> bool:
 
 async def _one(stage: Stage, fault: Fault) -> bool:
     began = time.monotonic()
-    async with fault.made(stage):
-        fired, beside = await seconds_until(stage, set(fault.alerts), fault.within_s)
+    fired, beside = dict[str, float](), set[str]()
+    try:
+        async with fault.made(stage):
+            fired, beside = await seconds_until(stage, set(fault.alerts), fault.within_s)
+    except (StackError, httpx.HTTPError, OSError) as why:
+        _say(f"{fault.what}: it could not be made or mended: {why}")
+        await stage.heal()
+        await workers_back(stage)
     mended = time.monotonic()
     still = await until_silent(stage, SILENCE_S)
     over = f"{time.monotonic() - mended:.0f} s" if not still else f"NOT: {', '.join(sorted(still))}"

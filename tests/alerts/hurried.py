@@ -3,8 +3,8 @@
 import re
 
 TIMES = 60
-# It compares with the day before, which is nearly half an hour away at the others' pace.
-TIMES_OF = {"FleetSpendsMore": 720}
+# It compares with the day before, which is nearly half an hour away at the pace of the others.
+TIMES_OF = {"FleetSpendsMore": 360}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(?<=for: )(\d+)([smhd])|(?<=\[)(\d+)([smhd])(?=\])|(?<=offset )(\d+)([smhd])")
 _RULE = re.compile(r"^      - alert: (\w+)\n(?:(?!      - alert: |  - name: ).*\n)*", re.MULTILINE)

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from alerts.asker import FULL
 from alerts.stage import Stage, quietly
-from fleet_contracts.topology import REQUESTS
 
 BAD = 12
 LATE_S = 61
@@ -107,7 +107,7 @@ async def limit_tight(stage: Stage) -> AsyncGenerator[None]:
 async def bad_messages(stage: Stage) -> AsyncGenerator[None]:
     """A caller sends what is no request."""
     for _ in range(BAD):
-        await stage.caller.ask(b"no JSON", exchange=REQUESTS)
+        await stage.asker.ask(b"no JSON", "acme")
         await asyncio.sleep(0.3)
     yield
 
@@ -115,18 +115,7 @@ async def bad_messages(stage: Stage) -> AsyncGenerator[None]:
 @asynccontextmanager
 async def slow_readers(stage: Stage) -> AsyncGenerator[None]:
     """A caller whose reply queue takes one message and is never read."""
-    queue = await stage.caller.channel.declare_queue(
-        "deepseek.reply.acme.full",
-        auto_delete=False,
-        arguments={"x-max-length": 1, "x-overflow": "reject-publish", "x-expires": 600_000},
-    )
-    task = asyncio.create_task(_asked_into(stage, queue.name))
-    yield
-    task.cancel()
-    await quietly(stage, "exec", "--no-TTY", "rabbitmq", "rabbitmqctl", "delete_queue", queue.name)
-
-
-async def _asked_into(stage: Stage, queue: str) -> None:
-    while True:
-        await stage.caller.ask({**LONG, "model": "deepseek-flash", "stream": True}, reply_to=queue)
-        await asyncio.sleep(0.3)
+    await stage.asker.declare(FULL, {"x-max-length": 1, "x-overflow": "reject-publish"})
+    async with stage.asking(1.0, reply_to=FULL, **LONG):
+        yield
+    await quietly(stage, "exec", "--no-TTY", "rabbitmq", "rabbitmqctl", "delete_queue", FULL)

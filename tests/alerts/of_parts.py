@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from alerts.stage import WORKERS, Stage, quietly
+from alerts.stage import WORD, WORKERS, Stage, quietly
 from fleet_cli.stack.errors import StackError
 
 SLOW_TOKENS = 40
@@ -18,11 +18,11 @@ FORGET = """
  || C <- rabbit_amqqueue:consumers(Q)].
 """
 A_BUG = """
-from fleet_cli.main import main
+from fleet_cli.main import status_of
 from fleet_worker.deepseek.client import DeepSeek
 async def complete(*_, **__): raise ZeroDivisionError
 DeepSeek.complete = complete
-raise SystemExit(main(["worker"]))
+raise SystemExit(status_of(["worker"]))
 """
 
 
@@ -31,10 +31,13 @@ async def no_workers(stage: Stage) -> AsyncGenerator[None]:
     """All workers killed while requests come, some of which expire."""
     await stage.fleet.compose("kill", "worker")
     for _ in range(EXPIRED):
-        await stage.caller.ask({}, key="interactive.acme", expiration=0.1)
+        await stage.asker.ask(WORD, "acme", expires_s=0.1)
     await stage.ask(BACKLOG)
-    async with stage.asking(0.2):
-        yield
+    try:
+        async with stage.asking(0.2):
+            yield
+    finally:
+        await workers_back(stage)
 
 
 @asynccontextmanager
@@ -43,15 +46,15 @@ async def backlog_worked_off(stage: Stage) -> AsyncGenerator[None]:
     await stage.fleet.compose("kill", "worker")
     await stage.ask(900, max_tokens=SLOW_TOKENS)
     await asyncio.sleep(62)
-    await _workers_back(stage)
+    await workers_back(stage)
     yield
 
 
 @asynccontextmanager
 async def a_drain_that_lasts(stage: Stage) -> AsyncGenerator[None]:
     """A worker that is asked to end while a stream of it goes on and on."""
-    await stage.inject(kind="pace", tokens_per_second=0.5, match={"prompt": "endless"}, times=4)
-    await stage.ask(4, max_tokens=400, messages=[{"role": "user", "content": "An endless tale"}])
+    await stage.inject(kind="pace", tokens_per_second=0.5, match={"prompt": "endless"}, times=8)
+    await stage.ask(8, max_tokens=60, messages=[{"role": "user", "content": "An endless tale"}])
     await asyncio.sleep(3)
     first = (await stage.fleet.workers())[0]
     await stage.fleet.docker("kill", "--signal", "TERM", first)
@@ -61,7 +64,7 @@ async def a_drain_that_lasts(stage: Stage) -> AsyncGenerator[None]:
         with suppress(StackError):
             await stage.fleet.docker("kill", first)
         await stage.heal()
-        await _workers_back(stage)
+        await workers_back(stage)
 
 
 @asynccontextmanager
@@ -102,13 +105,13 @@ async def the_store_away(stage: Stage) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def a_poison_message(stage: Stage) -> AsyncGenerator[None]:
-    """Each worker that takes it dies over it."""
+    """Each worker that takes one of some requests dies over it."""
     await stage.inject(kind="pace", tokens_per_second=1, match={"prompt": "poison"})
-    await stage.ask(1, max_tokens=200, messages=[{"role": "user", "content": "poison"}])
+    await stage.ask(4, max_tokens=200, messages=[{"role": "user", "content": "poison"}])
     for _ in range(3):
         await asyncio.sleep(5)
         await stage.fleet.compose("kill", "worker")
-        await _workers_back(stage)
+        await workers_back(stage)
     try:
         yield
     finally:
@@ -127,17 +130,15 @@ async def a_bug(stage: Stage) -> AsyncGenerator[None]:
         await stage.fleet.docker("rm", "--force", broken)
 
 
-async def _workers_back(stage: Stage) -> None:
+async def workers_back(stage: Stage) -> None:
+    """As many as in the beginning."""
     await stage.fleet.up("worker", "prometheus", workers=WORKERS)
 
 
 async def _stood_still(stage: Stage, seconds: float) -> None:
-    workers = await stage.fleet.workers()
-    await stage.fleet.docker("pause", *workers)
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        await stage.fleet.docker("unpause", *workers)
+    await quietly(stage, "pause", "worker")
+    await asyncio.sleep(seconds)
+    await quietly(stage, "unpause", "worker")
 
 
 @asynccontextmanager

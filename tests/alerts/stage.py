@@ -11,10 +11,9 @@ from typing import Any
 
 import httpx
 
+from alerts.asker import UNREAD, Asker, an_asker
 from alerts.hurried import hurried
 from fleet_cli.stack.errors import StackError
-from fleet_contracts.headers import PUBLISHED_MS
-from harness.caller import Caller, a_caller
 from harness.compose import ROOT, Composed, composed
 
 PROMETHEUS = ROOT / "deploy/prometheus"
@@ -41,7 +40,7 @@ class Stage:
     """What a fault is made with."""
 
     fleet: Composed
-    caller: Caller
+    asker: Asker
     prometheus: httpx.AsyncClient
     simulator: httpx.AsyncClient
 
@@ -69,16 +68,17 @@ class Stage:
         """Take all the simulator's faults away."""
         (await self.simulator.delete("/_simulator/faults")).raise_for_status()
 
-    async def ask(self, times: int = 1, tenant: str = "acme", **changes: Any) -> None:
+    async def ask(self, times: int = 1, tenant: str = "acme", reply_to: str = UNREAD, **changes: Any) -> None:
         """Ask so often, without waiting for answers."""
         for _ in range(times):
-            told = {PUBLISHED_MS: time.time_ns() // 1_000_000}
-            await self.caller.ask({**WORD, **changes}, key=f"interactive.{tenant}", headers=told)
+            await self.asker.ask({**WORD, **changes}, tenant, reply_to=reply_to)
 
     @asynccontextmanager
-    async def asking(self, every_s: float, tenant: str = "acme", **changes: Any) -> AsyncGenerator[None]:
+    async def asking(
+        self, every_s: float, tenant: str = "acme", reply_to: str = UNREAD, **changes: Any
+    ) -> AsyncGenerator[None]:
         """Ask again and again for the length of a block."""
-        task = asyncio.create_task(self._ask_on(every_s, tenant, changes))
+        task = asyncio.create_task(self._ask_on(every_s, tenant, reply_to, changes))
         try:
             yield
         finally:
@@ -86,26 +86,26 @@ class Stage:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _ask_on(self, every_s: float, tenant: str, changes: Mapping[str, Any]) -> None:
+    async def _ask_on(self, every_s: float, tenant: str, reply_to: str, changes: Mapping[str, Any]) -> None:
         while True:
             # What befalls the broker is part of the play.
             with suppress(Exception):
-                await self.ask(1, tenant, **changes)
+                await self.ask(1, tenant, reply_to, **changes)
             await asyncio.sleep(every_s)
 
 
 @asynccontextmanager
 async def a_stage(environ: Mapping[str, str], folder: Path) -> AsyncGenerator[Stage]:
-    """A fleet of its own under Docker, with a Prometheus that scrapes it twice a second."""
+    """A fleet of its own under Docker, with a Prometheus that scrapes it every second."""
     async with composed(environ, files=(_written(folder),)) as fleet:
         await fleet.up("worker", "prometheus", workers=WORKERS)
         places = [await fleet.address(*place) for place in (("prometheus", 9090), ("simulator", 8080))]
         async with (
             httpx.AsyncClient(base_url=f"http://{places[0]}", timeout=10) as prometheus,
             httpx.AsyncClient(base_url=f"http://{places[1]}", timeout=10) as simulator,
-            a_caller(await fleet.amqp_url()) as caller,
+            an_asker(await fleet.amqp_url()) as asker,
         ):
-            stage = Stage(fleet, caller, prometheus, simulator)
+            stage = Stage(fleet, asker, prometheus, simulator)
             async with stage.asking(TRICKLE_S):
                 yield stage
 
@@ -117,7 +117,7 @@ def _written(folder: Path) -> Path:
     folder.chmod(0o755)
     (rules / "alerts.yml").write_text(hurried((PROMETHEUS / "alerts.yml").read_text()))
     config = (PROMETHEUS / "prometheus.yml").read_text()
-    (rules / "prometheus.yml").write_text(config.replace(": 15s", ": 500ms").replace(": 10s", ": 1s"))
+    (rules / "prometheus.yml").write_text(config.replace(": 15s", ": 1s").replace(": 10s", ": 1s"))
     for file in rules.iterdir():
         file.chmod(0o644)
     on_top = {
@@ -146,11 +146,12 @@ async def seconds_until(stage: Stage, wanted: set[str], within_s: float) -> tupl
 async def until_silent(stage: Stage, within_s: float) -> set[str]:
     """Wait until nothing fires; what still does then."""
     began = time.monotonic()
-    while firing := await stage.firing():
-        if time.monotonic() - began > within_s:
-            return firing
+    firing: set[str] = {"nothing is known"}
+    while firing and time.monotonic() - began < within_s:
         await asyncio.sleep(0.5)
-    return set()
+        with suppress(httpx.HTTPError):
+            firing = await stage.firing()
+    return firing
 
 
 async def quietly(stage: Stage, *arguments: str) -> None:
