@@ -2,13 +2,20 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from structlog.testing import capture_logs
 
 from fleet_chassis.clock import SystemClock
+from fleet_chassis.logging import get_log
 from fleet_worker.completion import Completion
 from fleet_worker.settings import WorkerSettings
 from fleet_worker.tracing.attributes import of_call, of_completion, word_of_delivery
+from fleet_worker.tracing.door import Told
 from fleet_worker.tracing.opening import Tracing, endpoint_of, exporter_of
 from harness.requests import a_request, a_response
 from harness.worker_fakes import ScriptedCompletions
@@ -54,6 +61,22 @@ def test_a_worker_without_traces_does_not_load_its_door_to_opentelemetry():
     code = "import sys, fleet_worker.bootstrap; print('fleet_worker.tracing.door' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "False\n"
+
+
+def test_a_collector_that_is_away_is_told_once_and_so_is_its_return():
+    class Collector(InMemorySpanExporter):
+        takes = SpanExportResult.SUCCESS
+
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            return self.takes
+
+    collector = Collector()
+    with capture_logs() as logs:
+        told_of = Told(collector, get_log("traces"))
+        for takes in (True, False, False, True, True, False):
+            collector.takes = SpanExportResult.SUCCESS if takes else SpanExportResult.FAILURE
+            told_of.export([])
+    assert [line["log_level"] for line in logs] == ["warning", "info", "warning"]
 
 
 def test_a_field_of_the_callers_that_is_no_number_is_no_attribute():

@@ -1,8 +1,9 @@
 """The one door to OpenTelemetry. It is not even imported where nobody asks for traces."""
 
 import hashlib
+import logging
 import random
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,12 +11,18 @@ from opentelemetry import trace
 from opentelemetry.context import attach, detach
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    ConsoleSpanExporter,
+    SpanExporter,
+    SpanExportResult,
+)
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from fleet_chassis.logging import Log
 from fleet_contracts.headers import TRACEPARENT, TRACESTATE
 from fleet_worker.tracing.spans import Attributes, Kind, Link, Opening, Span, Value
 
@@ -28,6 +35,8 @@ _KINDS = {
     Kind.PRODUCER: SpanKind.PRODUCER,
     Kind.CLIENT: SpanKind.CLIENT,
 }
+# It says several times for each batch, and in its own words, what `Told` says once.
+_TALKATIVE = "opentelemetry.exporter"
 _W3C = TraceContextTextMapPropagator()
 
 
@@ -48,15 +57,18 @@ class OpenTelemetry:
         exporter: where spans go.
         resource: what is said of the process itself; OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME go first.
         chance: makes the ids that nobody needs to know beforehand.
+        log: is told when spans can't be sent, and when they are again.
     """
 
-    def __init__(self, exporter: SpanExporter, resource: Mapping[str, str], chance: random.Random) -> None:
+    def __init__(
+        self, exporter: SpanExporter, resource: Mapping[str, str], chance: random.Random, log: Log
+    ) -> None:
         self._ids = _Ids(chance)
         told = OTELResourceDetector().detect()
         self._provider = TracerProvider(
             resource=Resource.create(dict(resource)).merge(told), id_generator=self._ids
         )
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._provider.add_span_processor(BatchSpanProcessor(Told(exporter, log)))
         self._tracer = self._provider.get_tracer(SCOPE)
 
     @contextmanager
@@ -106,6 +118,32 @@ class OpenTelemetry:
             links=[_linked(link, trace_id, current.trace_flags) for link in opening.links],
             start_time=None if opening.start_ms is None else opening.start_ms * _NS_A_MS,
         )
+
+
+class Told(SpanExporter):
+    """Says once that the collector is away, and once that it is back; nothing of a worker waits for it."""
+
+    def __init__(self, inner: SpanExporter, log: Log) -> None:
+        self._inner = inner
+        self._log = log
+        self._away = False
+        logging.getLogger(_TALKATIVE).setLevel(logging.CRITICAL)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = self._inner.export(spans)
+        away = result is not SpanExportResult.SUCCESS
+        if away and not self._away:
+            self._log.warning("the collector takes no traces: they are dropped until it does")
+        if self._away and not away:
+            self._log.info("the collector takes traces again")
+        self._away = away
+        return result
+
+    def shutdown(self) -> None:
+        self._inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = LAST_SPANS_MS) -> bool:
+        return self._inner.force_flush(timeout_millis)
 
 
 class _Ids(IdGenerator):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from fleet_chassis.clock import Clock
+from fleet_chassis.logging import get_log
 from fleet_chassis.settings import SettingsError
 from fleet_contracts.topology import REQUESTS
 from fleet_worker.permitting import Limiter
@@ -114,4 +115,4 @@ def _tracer(settings: WorkerSettings, chance: random.Random) -> Tracer | None:
         "service.version": version(SERVICE),
         "service.instance.id": settings.worker_name,
     }
-    return OpenTelemetry(exporter_to(exporter, endpoint_of(settings)), resource, chance)
+    return OpenTelemetry(exporter_to(exporter, endpoint_of(settings)), resource, chance, get_log("traces"))
