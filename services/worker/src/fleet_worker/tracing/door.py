@@ -130,6 +130,7 @@ class Told(SpanExporter):
         logging.getLogger(_TALKATIVE).setLevel(logging.CRITICAL)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """As the protocol says."""
         result = self._inner.export(spans)
         away = result is not SpanExportResult.SUCCESS
         if away and not self._away:
@@ -140,9 +141,11 @@ class Told(SpanExporter):
         return result
 
     def shutdown(self) -> None:
+        """As the protocol says."""
         self._inner.shutdown()
 
     def force_flush(self, timeout_millis: int = LAST_SPANS_MS) -> bool:
+        """As the protocol says."""
         return self._inner.force_flush(timeout_millis)
 
 
