@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from limiter_outcome import Outcome
 from limiter_report import Figure, ms, percent, percentile
-from limiter_run import MODEL, Outcome, play
+from limiter_run import MODEL, play
 
 from fleet_chassis.clock import SystemClock
 from fleet_worker.prices import published_prices

@@ -33,7 +33,7 @@ async def test_a_limit_set_from_the_command_line_holds_at_once_and_is_shown(stor
         permits = [await taken(worker) for _ in range(2)]
         waiting = asyncio.create_task(taken(worker, tenant="beta"))
         await asyncio.sleep(2 * 0.2 + 0.2)
-        view = await shown(store_url, "limits", "show")
+        view = await shown(store_url, "limits")
         (pool,) = view["pools"]
         assert (pool["pool"], pool["limit"], pool["in_flight"], pool["waiting"]) == (
             "default/deepseek-flash",
@@ -43,6 +43,8 @@ async def test_a_limit_set_from_the_command_line_holds_at_once_and_is_shown(stor
         )
         assert pool["tenants"] == {"acme": {"in_flight": 2}, "beta": {"waiting": 1}}
         assert view["workers"] == 1
+        assert pool["holders"] == {"w1": 2}
+        assert pool["oldest_ms"] > 0
         await fleet(store_url, "limits", "set", "deepseek-flash", "--concurrency", "3")
         permits.append(await asyncio.wait_for(waiting, 20))
         for permit in permits:

@@ -4,18 +4,21 @@ from typing import Annotated
 
 import typer
 
-limits = typer.Typer(help="Show how the shared limiter stands, or change its limits.", no_args_is_help=True)
+limits = typer.Typer()
 
+Watch = Annotated[bool, typer.Option("--watch", help="Show it again every 2 seconds until Ctrl-C.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+@limits.callback(invoke_without_command=True)
+def limits_(context: typer.Context, *, watch: Watch = False, as_json: AsJson = False) -> None:
+    """Show how the shared limiter stands, as `fleet limits show`, or change its limits."""
+    if context.invoked_subcommand is None:
+        show(watch=watch, as_json=as_json)
+
+
 @limits.command()
-def show(
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Show it again every 2 seconds until Ctrl-C.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
+def show(*, watch: Watch = False, as_json: AsJson = False) -> None:
     """Show every pool (account and model): its limit now, calls in flight, who waits, what was learned."""
     from fleet_chassis.clock import (
         SystemClock,

@@ -68,16 +68,17 @@ async def tenants_of(overview: Overview) -> dict[str, dict[str, float]]:
 
 def lines_of(view: View) -> list[str]:
     """How the limiter stands, as a person reads it."""
-    head = ("pool", "limit", "configured", "in flight", "waiting", "provider said", "cools down")
+    head = ("pool", "limit", "configured", "in flight", "oldest", "waiting", "provider said", "cools down")
     pools = [
         (
             pool.pool,
             str(pool.limit),
             str(pool.configured),
             str(pool.in_flight),
+            _seconds(pool.oldest_ms),
             str(pool.waiting),
             str(pool.told or ""),
-            f"{pool.cools_down_ms / 1000:.0f} s" if pool.cools_down_ms else "",
+            _seconds(pool.cools_down_ms),
         )
         for pool in view.pools
     ]
@@ -115,6 +116,10 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
+
+
+def _seconds(ms: int) -> str:
+    return f"{ms / 1000:.0f} s" if ms > 0 else ""
 
 
 def _cell(value: str | float | None) -> str:

@@ -12,6 +12,8 @@ from fleet_worker.prices import NANO
 TENANT_LIMITS = ("weight", "concurrency", "rpm", "tpm", "day", "month", "queue")
 MONEY = frozenset({"day", "month"})
 _POOL = "pool|"
+_SINCE, _WORKER = 4, 5
+"""Where a lease says since when it is held and by whom; see scripts/head.lua."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class PoolView:
     """The limit that the provider named last; 0 where it named none."""
     cools_down_ms: int
     """How long nobody calls yet."""
+    oldest_ms: int = 0
+    """How long the oldest call in flight has its permit."""
+    holders: dict[str, int] = field(default_factory=dict[str, int])
+    """How many permits each worker holds, by its name in the limiter."""
     tenants: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     """For each tenant how many are `in_flight` and how many are `waiting`."""
 
@@ -114,10 +120,13 @@ class Overview:
 
     async def _pool(self, name: str) -> PoolView:
         state = texts_of(await self._store.command("HGETALL", self._keys.part(name, "state")))
+        held = [info.decode().split("|") for info in await self._values(name, "held")]
+        tickets = [info.decode().split("|") for info in await self._values(name, "tickets")]
         tenants: dict[str, Counter[str]] = {}
-        for what, part in (("in_flight", "held"), ("waiting", "tickets")):
-            for info in await self._store.command("HVALS", self._keys.part(name, part)):
-                tenants.setdefault(info.decode().partition("|")[0], Counter())[what] += 1
+        for what, infos in (("in_flight", held), ("waiting", tickets)):
+            for tenant, *_ in infos:
+                tenants.setdefault(tenant, Counter())[what] += 1
+        now = self._clock.now_ms()
         return PoolView(
             pool=name,
             configured=int(state.get("configured", 0)),
@@ -125,9 +134,14 @@ class Overview:
             in_flight=int(state.get("n", 0)),
             waiting=sum(counts["waiting"] for counts in tenants.values()),
             told=int(state.get("told", 0)),
-            cools_down_ms=max(0, round(float(state.get("cool", 0)) - self._clock.now_ms())),
+            cools_down_ms=max(0, round(float(state.get("cool", 0)) - now)),
+            oldest_ms=max((round(now - float(info[_SINCE])) for info in held), default=0),
+            holders=dict(Counter(info[_WORKER] for info in held)),
             tenants={tenant: dict(counts) for tenant, counts in sorted(tenants.items())},
         )
+
+    async def _values(self, pool: str, part: str) -> list[bytes]:
+        return await self._store.command("HVALS", self._keys.part(pool, part))
 
 
 def pools_in(meta: dict[str, str]) -> dict[str, float]:
