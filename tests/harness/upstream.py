@@ -14,6 +14,7 @@ from fleet_worker.completion import Completion, CompletionError, Delta
 from fleet_worker.deadline import Deadline
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.deepseek.auth import auth_of
+from fleet_worker.deepseek.sending import Sender
 from fleet_worker.deepseek.users import Users
 from harness.requests import a_request
 
@@ -66,10 +67,10 @@ class Upstream:
         return httpx.Response(self.status, headers=self.headers, stream=self.body)
 
     def client(self, clocks: Clocks | None = None, clock: Clock | None = None) -> DeepSeek:
-        http = httpx.AsyncClient(transport=httpx.MockTransport(self.answer), timeout=None)  # noqa: S113 - clocks watch
+        sender = Sender(httpx.MockTransport(self.answer))
         endpoints = Endpoints("https://upstream.test")
         return DeepSeek(
-            http, auth_of(KEY), endpoints, clocks or Clocks(), clock or SystemClock(), users=self.users
+            sender, auth_of(KEY), endpoints, clocks or Clocks(), clock or SystemClock(), users=self.users
         )
 
 

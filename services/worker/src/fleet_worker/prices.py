@@ -7,7 +7,7 @@ here it is the one in which it was sent. Chinese public holidays, which have no 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,9 @@ NANO = 1_000_000_000
 MOST_TOKENS = 100_000_000
 """No call uses more, whatever its usage says."""
 _MILLION = Decimal(1_000_000)
+_HOUR_MS = 60 * 60 * 1000
+_FIRST_WEEKDAY = 3
+"""Unix time begins on a Thursday."""
 Hour = int
 
 
@@ -52,10 +55,16 @@ class Peak(BaseModel):
 
     def holds(self, at_ms: int) -> bool:
         """Whether the peak price holds at a moment, in Unix milliseconds."""
-        at = datetime.fromtimestamp(at_ms / 1000, UTC)
-        if at.weekday() not in self.weekdays or at.date().isoformat() in self.days_without:
+        day, hour = divmod(at_ms // _HOUR_MS, 24)
+        if (day + _FIRST_WEEKDAY) % 7 not in self.weekdays:
             return False
-        return any(first <= at.hour < end for first, end in self.hours_utc)
+        if self.days_without and _date_of(at_ms) in self.days_without:
+            return False
+        return any(first <= hour < end for first, end in self.hours_utc)
+
+
+def _date_of(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat()
 
 
 class Prices(BaseModel):
@@ -117,8 +126,7 @@ class Prices(BaseModel):
         return self.peak.factor if self.peak.holds(at_ms) else Decimal(1)
 
     def _worst_factor(self, from_ms: int, until_ms: int) -> Decimal:
-        hour_ms = round(timedelta(hours=1) / timedelta(milliseconds=1))
-        moments = [*range(from_ms, until_ms, hour_ms), until_ms]
+        moments = [*range(from_ms, until_ms, _HOUR_MS), until_ms]
         return max(self._factor(moment) for moment in moments)
 
 

@@ -200,6 +200,11 @@ class WorkerSettings(TelemetrySettings):
         description="true: chunks leave by the client library's public API; slower, for when a release of it "
         "breaks the fast way",
     )
+    plain_read: bool = Field(
+        default=False,
+        description="true: streams are read by the HTTP library's public API; slower, for when a release of "
+        "it breaks the fast way",
+    )
     share_nothing: bool = Field(
         default=False,
         description="true: start beside other workers without REDIS_URL; limits then hold for each",

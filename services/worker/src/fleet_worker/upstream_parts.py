@@ -17,6 +17,7 @@ from fleet_worker.accounts.standings import Standings
 from fleet_worker.accounts.upstreams import ChosenLimiter, Upstreams
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.deepseek.probe import Probe
+from fleet_worker.deepseek.sending import Sender
 from fleet_worker.deepseek.transport import open_http
 from fleet_worker.deepseek.users import Users
 from fleet_worker.limiter import FleetLimiter
@@ -142,9 +143,9 @@ async def _opened(
     endpoints = _endpoints(base_url, settings, upstream, account)
     async with open_http(LOOK_TIMEOUT_S) as http:
         auth = auth_of_account(upstream, keys, http, clock)
-        deepseek = DeepSeek.open(
-            endpoints, auth, _clocks(settings), clock, quirks=upstream.quirks(), users=_users(settings)
-        )
+        sender = Sender.open(settings.connect_timeout_s, pushes=not settings.plain_read)
+        quirks, users = upstream.quirks(), _users(settings)
+        deepseek = DeepSeek(sender, auth, endpoints, _clocks(settings), clock, quirks, users)
         try:
             yield _Line(deepseek, Probe(http, auth, endpoints, clock, LOOK_TIMEOUT_S), base_url)
         finally:

@@ -14,7 +14,7 @@ def worker(
     ] = None,
 ) -> None:
     """Run one worker, set up from the environment, until SIGTERM or Ctrl-C; then it drains."""
-    # What is imported stays, so looking through it while it grows is in vain; `run` has it collect again.
+    # What is imported stays, so looking through it while it grows is in vain; `run` enables it again.
     gc.disable()
     from fleet_chassis.settings import read_settings  # late: other commands start faster without the worker
     from fleet_worker.main import run

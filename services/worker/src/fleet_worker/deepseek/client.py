@@ -26,8 +26,9 @@ from fleet_worker.deepseek.errors import (
 from fleet_worker.deepseek.quirks import DEEPSEEK, Quirks, payload_of
 from fleet_worker.deepseek.reading import AnswerReader, StreamedAnswer, WholeAnswer
 from fleet_worker.deepseek.refusals import answer_of, retry_after_s
+from fleet_worker.deepseek.sending import Sender
 from fleet_worker.deepseek.shapes import Json
-from fleet_worker.deepseek.transport import PLAIN, is_packed, open_http, pieces_of
+from fleet_worker.deepseek.transport import is_packed, pieces_of
 from fleet_worker.deepseek.users import Users
 from fleet_worker.deepseek.verdict import check
 from fleet_worker.request import Request
@@ -36,20 +37,13 @@ _OK = 200
 _MAX_ERROR_BYTES = 64 * 1024
 _ERROR_BODY_S = 5.0
 _DRAIN_S = 0.5
-_HEADERS = {
-    "Content-Type": "application/json",
-    "Accept": "text/event-stream, application/json",
-    # Compressed streams arrive in lumps, and save little on events of one token.
-    **PLAIN,
-    "User-Agent": "deepseek-fleet",
-}
 
 
 class DeepSeek:
     """Answers requests with DeepSeek, or with a server that speaks the same API.
 
     Args:
-        http: Sends the calls; must follow no redirects and have no time limit but for connecting.
+        sender: Sends the calls.
         auth: How calls are authorised.
         endpoints: Where calls go.
         clocks: How long a call may be silent.
@@ -60,7 +54,7 @@ class DeepSeek:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        sender: Sender,
         auth: Auth,
         endpoints: Endpoints,
         clocks: Clocks,
@@ -68,7 +62,7 @@ class DeepSeek:
         quirks: Quirks = DEEPSEEK,
         users: Users | None = None,
     ) -> None:
-        self._http = http
+        self._sender = sender
         self._auth = auth
         self._endpoints = endpoints
         self._clocks = clocks
@@ -88,7 +82,8 @@ class DeepSeek:
         users: Users | None = None,
     ) -> "DeepSeek":
         """With connections of its own, which `aclose` ends."""
-        return cls(open_http(clocks.connect_s, tls), auth_of(key), endpoints, clocks, clock, quirks, users)
+        sender = Sender.open(clocks.connect_s, tls)
+        return cls(sender, auth_of(key), endpoints, clocks, clock, quirks, users)
 
     async def complete(self, request: Request, deadline: Deadline, emit: Emit) -> Completion:
         """Make one upstream call.
@@ -120,7 +115,7 @@ class DeepSeek:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._sender.aclose()
 
     async def _make(self, call: "_Call") -> Completion:
         async with self._sent(call) as response:
@@ -153,11 +148,8 @@ class DeepSeek:
 
     async def _send(self, request: Request) -> httpx.Response:
         payload = payload_of(request, self._quirks, self._users)
-        message = self._http.build_request(
-            "POST", self._endpoints.of(request), content=payload, headers=_HEADERS
-        )
         try:
-            return await self._http.send(message, auth=self._auth, stream=True)
+            return await self._sender.post(self._endpoints.of(request), payload, self._auth)
         except httpx.ConnectTimeout as error:
             raise silent("connect", self._clocks.connect_s) from error
         except httpx.RequestError as error:

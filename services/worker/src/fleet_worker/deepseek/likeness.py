@@ -35,20 +35,29 @@ class Likeness:
 
     def text_of(self, event: bytes) -> str | None:
         """The text of an event that is like the last one; None where it is not, or holds no good string."""
-        if not self._around or not event.startswith(self._before) or not event.endswith(self._after):
+        texts = self.texts_of(event)
+        return texts[0] if texts and len(texts) == 1 else None
+
+    def texts_of(self, events: bytes) -> list[str] | None:
+        """As `text_of`, of events that follow one another; None where there is none for one of them."""
+        before, after = self._before, self._after
+        if not self._around or not events.startswith(before) or not events.endswith(after):
             return None
-        if len(event) < self._around:
+        if len(events) < self._around:
             return None
         # The quotes belong to both what is around and to the string.
-        string = event[len(self._before) - 1 : len(event) - len(self._after) + 1]
+        strings = events[len(before) - 1 : len(events) - len(after) + 1]
         try:
-            text = orjson.loads(string)
+            if b"\n" in strings:
+                texts = [orjson.loads(string) for string in strings.split(after[1:] + before[:-1])]
+            else:
+                texts = [orjson.loads(strings)]
         except orjson.JSONDecodeError:
             return None
-        if type(text) is not str:
+        if not all(type(text) is str for text in texts):
             return None
         self._tries = 0
-        return text
+        return texts
 
     def learn(self, data: bytes, chunk: Json, delta: Delta | None) -> None:
         """Take the bytes around the text of a chunk that was parsed; forget the last one's."""

@@ -12,6 +12,7 @@ from fleet_worker.deepseek.likeness import Likeness
 from fleet_worker.deepseek.refusals import error_of
 from fleet_worker.deepseek.shapes import Json, ShapeError, as_object, parsed
 from fleet_worker.deepseek.sse import EventReader, EventTooLargeError
+from fleet_worker.deepseek.transport import each_of
 from fleet_worker.deepseek.usage import usage_of
 from fleet_worker.deepseek.verdict import texts_of
 
@@ -54,9 +55,8 @@ class StreamedAnswer:
     async def read(self, pieces: AsyncIterator[bytes]) -> Json:
         """As the protocol says. A stream that ends without `[DONE]` has broken off."""
         self._watch.wait_for_content()
-        async for piece in pieces:
-            if self._take(piece):
-                return self._assembly.response()
+        if await each_of(pieces, self._take):
+            return self._assembly.response()
         raise interrupted("ended without [DONE]")
 
     def partial(self) -> dict[str, str]:
@@ -68,8 +68,10 @@ class StreamedAnswer:
         return self._assembly.usage
 
     def _take(self, piece: bytes) -> bool:
-        if self._between_events and (text := self._likeness.text_of(piece)):
-            self._emit(self._assembly.add_text(self._likeness.field, text, len(piece)))
+        if self._between_events and (texts := self._likeness.texts_of(piece)) and all(texts):
+            size = len(piece) // len(texts)
+            for text in texts:
+                self._emit(self._assembly.add_text(self._likeness.field, text, size))
             self._watch_on(heard=True)
             return False
         heard = False

@@ -10,6 +10,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from fleet_worker.deepseek.pushing import Take, push
+
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 _IDLE_CONNECTION_S = 15
 _NAME_KNOWN_S = 1
@@ -29,9 +31,11 @@ class PooledTransport(AiohttpTransport):
 
     Args:
         tls: What certificates to trust.
+        pushes: Whether bodies may be taken past the library's public way, which is faster.
     """
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, *, pushes: bool) -> None:
+        self._pushes = pushes
         # As a callable, for a session can be made only while an event loop runs.
         super().__init__(verify=tls, trust_env=False, client=lambda: _session(tls))
 
@@ -51,7 +55,7 @@ class PooledTransport(AiohttpTransport):
         # httpx-aiohttp keeps it to itself; without it, the body is read as httpx reads it.
         below: Any = getattr(response.stream, "_aiohttp_response", None)
         if isinstance(below, aiohttp.ClientResponse):
-            response.extensions[_BODY] = below.content
+            response.extensions[_BODY] = SocketPieces(below.content, pushes=self._pushes)
         return response
 
 
@@ -61,8 +65,18 @@ class SocketPieces:
     httpx would take each piece through four generators, which together cost as much as reading it.
     """
 
-    def __init__(self, body: aiohttp.StreamReader) -> None:
+    def __init__(self, body: aiohttp.StreamReader, *, pushes: bool) -> None:
         self._body = body
+        self._pushes = pushes
+
+    async def push(self, take: Take) -> bool:
+        """As `each_of`, past the library's public way where that is allowed."""
+        if not self._pushes:
+            return await _ask_each(self, take)
+        try:
+            return await push(self._body, take)
+        except (aiohttp.ClientError, OSError) as error:
+            raise _broke_off() from error
 
     def __aiter__(self) -> "SocketPieces":
         return self
@@ -71,10 +85,30 @@ class SocketPieces:
         try:
             piece = await self._body.readany()
         except (aiohttp.ClientError, OSError) as error:
-            raise httpx.ReadError("the connection was lost before the answer was whole") from error
+            raise _broke_off() from error
         if not piece:
             raise StopAsyncIteration
         return piece
+
+
+async def each_of(pieces: AsyncIterator[bytes], take: Take) -> bool:
+    """Hand each piece to `take` as it comes, until it has the whole answer; False where it never has.
+
+    Raises:
+        httpx.RequestError: the body broke off.
+    """
+    return await (pieces.push(take) if isinstance(pieces, SocketPieces) else _ask_each(pieces, take))
+
+
+async def _ask_each(pieces: AsyncIterator[bytes], take: Take) -> bool:
+    async for piece in pieces:
+        if take(piece):
+            return True
+    return False
+
+
+def _broke_off() -> httpx.ReadError:
+    return httpx.ReadError("the connection was lost before the answer was whole")
 
 
 def is_packed(response: httpx.Response) -> bool:
@@ -88,8 +122,8 @@ def pieces_of(response: httpx.Response) -> AsyncIterator[bytes]:
     Raises:
         httpx.RequestError: from the iterator; the body broke off.
     """
-    body: aiohttp.StreamReader | None = response.extensions.get(_BODY)
-    return response.aiter_raw() if body is None else SocketPieces(body)
+    body: SocketPieces | None = response.extensions.get(_BODY)
+    return body or response.aiter_raw()
 
 
 async def body_of(response: httpx.Response, most_bytes: int) -> bytes:
@@ -107,6 +141,11 @@ async def body_of(response: httpx.Response, most_bytes: int) -> bytes:
     return bytes(body)
 
 
+def open_transport(tls: ssl.SSLContext | None = None, *, pushes: bool = True) -> PooledTransport:
+    """Pooled connections; certifi's certificates are trusted where `tls` is None."""
+    return PooledTransport(tls or httpx.create_ssl_context(trust_env=False), pushes=pushes)
+
+
 def open_http(connect_s: float, tls: ssl.SSLContext | None = None) -> httpx.AsyncClient:
     """A client that follows no redirect, reads no environment and keeps no cookie.
 
@@ -114,9 +153,8 @@ def open_http(connect_s: float, tls: ssl.SSLContext | None = None) -> httpx.Asyn
         connect_s: Seconds to find the host and connect, TLS included. No other time limit is set.
         tls: What certificates to trust; certifi's where None.
     """
-    context = tls or httpx.create_ssl_context(trust_env=False)
     return httpx.AsyncClient(
-        transport=PooledTransport(context),
+        transport=open_transport(tls),
         timeout=httpx.Timeout(None, connect=connect_s, pool=connect_s),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,
