@@ -9,8 +9,11 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -18,11 +21,11 @@ from bench.figures import Figures
 from bench.goals import Goal, goals_of
 from bench.plots import draw
 from bench.profile import profile
-from bench.report import Report
+from bench.report import Report, as_markdown
 from bench.scenarios import short_calls, streaming
 from bench.scenarios.pressure import idle, overload
 from bench.stage import Ground, a_ground, private
-from harness.broker import shared_broker
+from harness.broker import SharedBroker, shared_broker
 from harness.store import a_store
 
 SCENARIOS = {
@@ -53,24 +56,38 @@ async def measure(ground: Ground, report: Report, names: list[str]) -> Figures:
     """All figures of these scenarios; one that breaks off does not keep the others from being measured."""
     figures = Figures()
     for name in names:
+        began = time.monotonic()
         try:
             await SCENARIOS[name](ground, report, figures)
         except Exception as error:  # noqa: BLE001 - it is told, and its goals do not hold
             figures.doubt(name, f"{type(error).__name__}: {error}")
             report.line(f"no figures: {type(error).__name__}: {error}")
+        figures.took_s[name] = round(time.monotonic() - began, 1)
     return figures
 
 
-def _write(folder: Path, figures: Figures, goals: list[Goal], broker: str) -> None:
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "rabbitmq": broker}
+def _write(folder: Path, figures: Figures, goals: list[Goal], machine: dict[str, Any]) -> None:
     document = {
         "machine": machine,
         "goals": [asdict(goal) for goal in goals],
         "figures": figures.found,
         "doubts": figures.doubts,
+        "took_s": figures.took_s,
         "skipped": [LITELLM],
     }
     (folder / "bench.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    (folder / "bench.md").write_text(as_markdown(goals, machine))
+
+
+def _machine(broker: SharedBroker) -> dict[str, Any]:
+    """On what, and when: figures of two machines, or of a busy one, say nothing beside each other."""
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "rabbitmq": str(broker.version),
+    }
 
 
 async def main() -> int:
@@ -87,9 +104,10 @@ async def main() -> int:
         ):
             if plan.profile:
                 return await profile(ground, report, plan.out)
+            machine = _machine(broker)
             figures = await measure(ground, report, names)
     goals = goals_of(figures, names)
-    _write(plan.out, figures, goals, str(broker.version))
+    _write(plan.out, figures, goals, machine)
     drawn = draw(figures, plan.out)
     report.goals(goals)
     report.line(f"\n{LITELLM}\n{plan.out / 'bench.json'} {' '.join(map(str, drawn))}")

@@ -14,6 +14,8 @@ class Figures:
 
     found: dict[str, Any] = field(default_factory=dict[str, Any])
     doubts: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    took_s: dict[str, float] = field(default_factory=dict[str, float])
+    """How long each scenario ran."""
 
     def doubt(self, scenario: str, *why: str) -> None:
         """Something of a scenario is not to be trusted."""

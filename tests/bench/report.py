@@ -1,7 +1,8 @@
 """What a bench prints."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bench.goals import Goal
 
@@ -23,3 +24,14 @@ class Report:
         for goal in goals:
             mark = "holds " if goal.holds else "MISSED"
             self.line(f"  {mark} {goal.name:<{width}}  {goal.value:<34} goal {goal.goal}")
+
+
+def as_markdown(goals: Sequence[Goal], machine: Mapping[str, Any]) -> str:
+    """The same as a table for a page."""
+    rows = [
+        f"| {one.name} | {one.goal} | {one.value} | {'yes' if one.holds else '**no**'} |" for one in goals
+    ]
+    said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items())
+    return "\n".join(
+        [said, "", "| goal | at least or at most | measured | holds |", "|---|---|---|---|", *rows, ""]
+    )

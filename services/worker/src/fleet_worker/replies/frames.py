@@ -19,9 +19,10 @@ FRAME_OVERHEAD = 8
 _END = b"\xce"
 HEAD = struct.Struct(">BHI")
 CONTENT_HEAD = struct.Struct(">HHQH")
+_HEADER_HEAD = struct.Struct(">BHIHHQH")
+"""`HEAD` and `CONTENT_HEAD` of one frame."""
 LONG = struct.Struct(">I")
 NAME = struct.Struct(">I")
-TEXT = struct.Struct(">cI")
 
 _PERSISTENT = b"\x02"
 _NO_PRIORITY = b"\x00"
@@ -62,18 +63,13 @@ def publication(message: Outgoing, message_id: str, channel: int, frame_max: int
     )
     table, own_id = _table(message.headers), _short(message_id)
     header_size = _BEFORE_TABLE + len(table) + len(before_id) + len(own_id) + len(after_id)
-    header = (
-        HEAD.pack(HEADER, channel, header_size),
-        CONTENT_HEAD.pack(60, 0, size, flags),
-        *(_JSON, table, before_id, own_id, after_id, _END),
-    )
+    head = _HEADER_HEAD.pack(HEADER, channel, header_size, 60, 0, size, flags)
+    header = (method, head, _JSON, table, before_id, own_id, after_id, _END)
     most = frame_max - FRAME_OVERHEAD if frame_max else size
-    if not size:
-        return b"".join((method, *header))
-    if size <= most:
-        return b"".join((method, *header, HEAD.pack(BODY, channel, size), body, _END))
+    if 0 < size <= most:
+        return b"".join((*header, HEAD.pack(BODY, channel, size), body, _END))
     pieces = (body[at : at + most] for at in range(0, size, most))
-    return b"".join((method, *header, *(_framed(BODY, channel, piece) for piece in pieces)))
+    return b"".join((*header, *(_framed(BODY, channel, piece) for piece in pieces)))
 
 
 @lru_cache(maxsize=8192)
@@ -107,9 +103,15 @@ def _framed(kind: int, channel: int, payload: bytes) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _kept(text: str) -> bytes:
+def _kept(name: str) -> bytes:
     """The name of a header, which comes again with each message."""
-    return _short(text)
+    return _short(name)
+
+
+@lru_cache(maxsize=256)
+def _kept_of_text(name: str) -> bytes:
+    """The name of a header that holds text, with what says so."""
+    return _short(name) + b"S"
 
 
 def _short(text: str) -> bytes:
@@ -129,7 +131,7 @@ def _table(headers: Mapping[str, object]) -> bytes:
         value = headers[name]
         if type(value) is str:
             data = value.encode()
-            fields += (_kept(name), TEXT.pack(b"S", len(data)), data)
+            fields += (_kept_of_text(name), LONG.pack(len(data)), data)
         elif type(value) is int:
             fields.append(_number(name, value))
         else:

@@ -135,12 +135,12 @@ class RabbitReplyStream:
         return self._compose(item)
 
     def _compose(self, item: Announcement | InLine | Delta) -> Composed:
-        if isinstance(item, InLine):
-            self._waits += 1
-            return compose_waiting(self._request, self._waits, item.position, item.estimate_ms)
         if isinstance(item, Delta):
             self._last_seq += 1
             return compose_chunk(self._request, self._run, self._attempt, self._last_seq, item)
+        if isinstance(item, InLine):
+            self._waits += 1
+            return compose_waiting(self._request, self._waits, item.position, item.estimate_ms)
         if item.reason is None:
             return compose_accepted(self._request, item.attempt, self._worker)
         return compose_restarted(self._request, self._run, item.attempt, item.reason)
