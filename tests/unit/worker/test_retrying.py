@@ -119,3 +119,16 @@ async def test_a_publish_to_a_queue_that_is_gone_is_not_repeated():
     with pytest.raises(UnroutableError):
         await retrying(clock).publish(publish, NotConfirmedError, within_s=30)
     assert broker.calls == 1
+
+
+async def test_a_publish_is_given_up_by_the_clock_that_it_was_given():
+    clock, broker = HandClock(), Upstream(*(NotConfirmedError() for _ in range(1000)))
+
+    async def publish() -> None:
+        clock.advance(1)
+        await broker.call()
+
+    began = clock.monotonic()
+    with pytest.raises(NotConfirmedError):
+        await retrying(clock).publish(publish, NotConfirmedError, within_s=30)
+    assert 30 <= clock.monotonic() - began < 34

@@ -9,7 +9,6 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception_type,
-    stop_after_delay,
 )
 from tenacity.asyncio import retry_if_exception
 
@@ -94,11 +93,15 @@ class Retrying:
             return await publish()
         except passing as error:
             again = _after(error, publish)
-        left_s = within_s - (self._clock.monotonic() - began)
+
+        def long_enough(_: RetryCallState) -> bool:
+            return self._clock.monotonic() - began >= within_s
+
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(passing),
             wait=lambda state: self._jitter_s(state.attempt_number, base_s=0.1, longest_s=2.0),
-            stop=stop_after_delay(max(0.0, left_s)),
+            # The library's own reads the machine's clock.
+            stop=long_enough,
             sleep=self._clock.sleep,
             reraise=True,
         )
