@@ -30,7 +30,7 @@ demo: $(READY) ## See it at work in a minute, against the simulator; ends by its
 	@$(BIN)/fleet demo $(ARGS)
 
 # ---------------------------------------------------------------- test
-.PHONY: test test-fast test-all check bench-limiter chaos chaos-all alerts fuzz
+.PHONY: test test-fast test-all check bench-limiter chaos chaos-all alerts simulate fuzz
 test: $(READY) ## Run every test (ARGS='-k name' picks some; FLEET_TEST_BROKER=4 runs them on RabbitMQ 4)
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
@@ -51,6 +51,9 @@ chaos-all: $(READY) ## Play every known fault, one by one, as long as it takes; 
 
 alerts: $(READY) ## See every alert fire under its fault, on a real Prometheus; half an hour, needs Docker (ARGS=name)
 	@PYTHONPATH=tests $(BIN)/python -m alerts $(ARGS)
+
+simulate: $(READY) ## Play the protocol in simulated time, a thousand seeds (ARGS='--seed 7 --trace', '--mutants')
+	@PYTHONPATH=tests $(BIN)/python -m simulation $(ARGS)
 
 fuzz: $(READY) ## Fuzz what reads strangers' bytes, a million inputs each, from where the last run ended
 	@PYTHONPATH=tests .ci/bootstrap run --quiet --group fuzz python -m fuzz $(ARGS)

@@ -1,0 +1,155 @@
+"""What a seed makes happen: workers and requests, the upstream's weather, and which faults come when."""
+
+import random
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fleet_contracts.grammar import OnBreak
+from simulation.caller import Ask
+from simulation.upstream import Fate, Weather
+
+HORIZON_S = 20.0
+"""Faults begin before; then everything heals, and the fleet has to come to rest."""
+
+
+class Fault(StrEnum):
+    """What can go wrong beside the upstream."""
+
+    KILL = "kill"
+    FREEZE = "freeze"
+    DRAIN = "drain"
+    RESET_DOOR = "reset-door"
+    CUT_DOOR = "cut-door"
+    RESET_PUBLISHERS = "reset-publishers"
+    CUT_PUBLISHERS = "cut-publishers"
+    BROKER_RESTART = "broker-restart"
+    CUT_STORE = "cut-store"
+    STORE_RESTART = "store-restart"
+    STORE_BREAKS = "store-breaks"
+    STORE_FAILOVER = "store-failover"
+    STORE_FLUSH = "store-flush"
+    REPLY_QUEUE_GONE = "reply-queue-gone"
+    REPLY_QUEUE_FULL = "reply-queue-full"
+    CLOCK_JUMP = "clock-jump"
+
+
+FORGETFUL = frozenset({Fault.STORE_FAILOVER, Fault.STORE_FLUSH})
+"""The store loses records: what was told before may be told in another way once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One fault."""
+
+    fault: Fault
+    at_s: float
+    lasts_s: float
+    slot: int
+    """Which worker, or which request, it is for."""
+    steps: int
+    """After how many more steps a killed worker dies."""
+
+    def __str__(self) -> str:
+        return f"{self.at_s:.2f} s {self.fault} of {self.slot} for {self.lasts_s:.1f} s, {self.steps} steps"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Everything that is decided before a run begins."""
+
+    workers: int
+    concurrency: int
+    limit: int
+    asks: tuple[Ask, ...]
+    weather: Weather
+    troubles: tuple[Trouble, ...]
+    shuffled: bool
+    seed: int
+
+    @property
+    def forgets(self) -> bool:
+        """Whether the store may lose what it was told."""
+        return any(trouble.fault in FORGETFUL for trouble in self.troubles)
+
+    def has(self, *faults: Fault) -> bool:
+        """Whether any of these comes."""
+        return any(trouble.fault in faults for trouble in self.troubles)
+
+
+CALM = Weather({Fate.WHOLE: 1.0})
+ROUGH = Weather(
+    {
+        Fate.WHOLE: 4.0,
+        Fate.CUT: 2.0,
+        Fate.FULL: 1.0,
+        Fate.DOWN: 1.0,
+        Fate.SILENT: 0.5,
+        Fate.UNREACHABLE: 0.5,
+    }
+)
+_LASTS = (0.3, 2.0, 8.0, 18.0, 40.0)
+
+
+@dataclass(slots=True)
+class _Drawing:
+    chance: random.Random
+    slots: int = field(init=False)
+
+    def scenario(self, seed: int) -> Scenario:
+        chance = self.chance
+        self.slots = chance.choice((1, 2, 2, 3))
+        asks = tuple(self._ask(number) for number in range(chance.randint(1, 5)))
+        weather = chance.choice((CALM, CALM, ROUGH))
+        if chance.random() < 0.3:
+            weather = Weather(weather.fates, longest_s=12.0)
+        return Scenario(
+            workers=self.slots,
+            concurrency=chance.randint(1, 4),
+            limit=chance.randint(1, 3),
+            asks=asks,
+            weather=weather,
+            troubles=tuple(self._troubles(len(asks))),
+            shuffled=chance.random() < 0.7,
+            seed=seed,
+        )
+
+    def _ask(self, number: int) -> Ask:
+        chance = self.chance
+        at_s = chance.random() * chance.choice((1.0, 8.0))
+        again = [
+            at_s + chance.random() * chance.choice((0.5, 4.0, 15.0))
+            for _ in range(chance.choice((0, 0, 0, 1, 2)))
+        ]
+        return Ask(
+            cid=f"c{number}",
+            at_s=at_s,
+            stream=chance.random() < 0.7,
+            own_queue=chance.random() < 0.9,
+            on_break=chance.choice((OnBreak.RESTART, OnBreak.RESTART, OnBreak.CONTINUE, OnBreak.FAIL)),
+            waiting=chance.random() < 0.2,
+            within_s=chance.choice((None, None, None, 1.0, 4.0, 15.0, 60.0)),
+            cancel_at_s=at_s + chance.random() * 5 - 0.2 if chance.random() < 0.2 else None,
+            again_at_s=tuple(again),
+            lane=chance.choice(("interactive", "interactive", "batch")),
+        )
+
+    def _troubles(self, asks: int) -> list[Trouble]:
+        chance = self.chance
+        count = chance.choice((0, 1, 1, 2, 3, 4))
+        return [self._trouble(chance.choice(list(Fault)), asks) for _ in range(count)]
+
+    def _trouble(self, fault: Fault, asks: int) -> Trouble:
+        chance = self.chance
+        many = asks if fault in {Fault.REPLY_QUEUE_FULL, Fault.REPLY_QUEUE_GONE} else self.slots
+        return Trouble(
+            fault=fault,
+            at_s=chance.random() * chance.choice((2.0, 6.0, HORIZON_S)),
+            lasts_s=chance.choice(_LASTS) * (0.5 + chance.random()),
+            slot=chance.randrange(many),
+            steps=chance.choice((0, 5, 20, 100)) + chance.randrange(20),
+        )
+
+
+def drawn(seed: int) -> Scenario:
+    """The scenario of a seed."""
+    return _Drawing(random.Random(f"scenario {seed}")).scenario(seed)
