@@ -1,7 +1,7 @@
 """One consumer of the broker, below the framework: begun, cancelled, looked at and begun anew.
 
 The framework has no public way to its consumer; its two private names are used here alone, and
-tests/integration/worker/test_watchdog.py holds every release to what is relied on.
+tests/contract/libraries/test_faststream.py holds every release to what is relied on.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from typing import Any
 
 from aio_pika.exceptions import AMQPError
 
-CANCEL_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 5.0
 AWAY = (AMQPError, OSError, RuntimeError, TimeoutError)
 """What using the broker raises while it, or a queue, is away."""
 
@@ -25,15 +25,18 @@ async def cancel(subscriber: Any) -> None:
         return
     subscriber._consumer_tag = None  # noqa: SLF001 - as the module says
     with suppress(*AWAY):
-        # Where the channel is gone, this keeps the client library from consuming again once it is back.
-        await queue.cancel(tag, timeout=CANCEL_TIMEOUT_S)
+        # Where the channel is gone, this keeps the client library from consuming again once it is back. Its
+        # own timeout does not count while it waits for a connection.
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await queue.cancel(tag)
 
 
 async def consume(subscriber: Any) -> None:
-    """Begin to consume; nothing where it does already."""
+    """Begin to consume; nothing where it does already. Raises where the broker is away."""
     queue, tag = _consumer_of(subscriber)
     if queue is not None and tag is None:
-        tag = await queue.consume(subscriber.consume, timeout=CANCEL_TIMEOUT_S)
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            tag = await queue.consume(subscriber.consume)
         subscriber._consumer_tag = tag  # noqa: SLF001 - as the module says
 
 
@@ -54,7 +57,7 @@ async def is_known_below(subscriber: Any) -> bool:
     queue, tag = _consumer_of(subscriber)
     if queue is None or tag is None:
         return False
-    async with asyncio.timeout(CANCEL_TIMEOUT_S):
+    async with asyncio.timeout(ANSWER_TIMEOUT_S):
         channel = await queue.channel.get_underlay_channel()
     return tag in channel.consumers
 

@@ -1,0 +1,93 @@
+"""What the door needs of FastStream beyond its documentation. With a broker: tests/integration/libraries."""
+
+import asyncio
+from inspect import iscoroutinefunction
+from typing import Any
+
+import pytest
+from faststream import AckPolicy
+from faststream._internal.endpoint.subscriber.utils import MultiLock
+
+from fleet_worker.delivery import Delivery
+from fleet_worker.door.consumer import Door
+from fleet_worker.door.queues import Consumer
+from fleet_worker.outcome import Outcome
+from harness.habits import relied_on
+
+LIBRARY = "faststream"
+WRAPPER = "services/worker/src/fleet_worker/door/subscribing.py"
+
+
+class Unwatched:
+    """Hears nothing of the connection."""
+
+    def broker_lost(self) -> None: ...
+
+    def broker_back(self) -> None: ...
+
+    def settled(self, outcome: Outcome) -> None: ...
+
+
+async def nothing(delivery: Delivery) -> Outcome:
+    del delivery
+    return Outcome.DONE
+
+
+@pytest.fixture
+def subscriber() -> Any:
+    """One of the door's own, which nobody has started."""
+    door = Door("amqp://127.0.0.1:1/", [Consumer("q", 1, nothing)], "w-1", Unwatched())
+    (one,) = door._subscribers.values()  # pyright: ignore[reportPrivateUsage]
+    return one
+
+
+async def test_a_subscriber_has_its_queue_and_its_tag_where_they_are_looked_for(subscriber: Any):
+    unset = [getattr(subscriber, name, "missing") for name in ("_queue_obj", "_consumer_tag")]
+    relied_on(
+        LIBRARY,
+        unset == [None, None],
+        "a subscriber keeps its queue in _queue_obj and its tag in _consumer_tag, None before it starts",
+        f"find where it keeps them now, and mend {WRAPPER}, the only place that knows",
+    )
+
+
+async def test_a_subscriber_takes_a_message_by_the_method_that_is_given_to_the_queue(subscriber: Any):
+    relied_on(
+        LIBRARY,
+        iscoroutinefunction(getattr(subscriber, "consume", None)),
+        "subscriber.consume is what the queue calls with a message",
+        f"give `consume` in {WRAPPER} what a subscriber gives to the queue in its own start",
+    )
+
+
+async def test_a_subscriber_that_does_not_run_drops_what_comes_without_a_word(subscriber: Any):
+    # So whoever stops it while it consumes hides messages; that is why the door cancels its consumers first.
+    assert subscriber.running is False
+    relied_on(
+        LIBRARY,
+        await subscriber.consume(None) is None,
+        "what comes to a subscriber that is not started, or stops, is neither handled nor refused",
+        "read what it does with it now, and whether Door.stop_consuming may use the framework's own stop",
+    )
+
+
+async def test_its_manual_policy_leaves_every_message_to_the_door(subscriber: Any):
+    relied_on(
+        LIBRARY,
+        subscriber.ack_policy is AckPolicy.MANUAL,
+        "the broker's ack_policy holds for its subscribers",
+        "give the policy to each subscriber in Door._subscribe: any other drops a request on an error",
+    )
+
+
+async def test_a_framework_that_is_stopped_without_a_time_waits_for_nobody(subscriber: Any):
+    subscriber.lock = MultiLock()
+    with subscriber.lock:
+        stopping = asyncio.create_task(subscriber.stop())
+        done, _ = await asyncio.wait([stopping], timeout=5)
+    relied_on(
+        LIBRARY,
+        done,
+        "graceful_timeout=None makes a stop wait for no running handler",
+        "see what Door.close waits for now: what a drain has left has to go back at once",
+    )
