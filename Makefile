@@ -46,8 +46,9 @@ chaos: $(READY) ## Break a fleet under load for some minutes, and say what becam
 bench-limiter: $(READY) ## Measure what the limiter keeps and costs, against its goals (ARGS='soak --calls 1000000')
 	@PYTHONPATH=tests:tests/bench $(BIN)/python tests/bench/limiter.py $(ARGS)
 
-chaos-all: $(READY) ## Play every known fault, one by one, as long as it takes; goes on where it was (ONLY=name)
+chaos-all: $(READY) ## Play every known fault, then fuzz, as long as it takes; goes on where it was (ONLY=name)
 	@PYTHONPATH=tests $(BIN)/python -m chaos.catalogue $(ONLY) $(ARGS)
+	@$(if $(strip $(ONLY)$(ARGS)),,$(MAKE) fuzz)
 
 alerts: $(READY) ## See every alert fire under its fault, on a real Prometheus; half an hour, needs Docker (ARGS=name)
 	@PYTHONPATH=tests $(BIN)/python -m alerts $(ARGS)

@@ -35,6 +35,7 @@ class SharedBroker:
     def __init__(self, broker: Broker, portal: BlockingPortal) -> None:
         self.url = broker.url
         self.version = broker.version
+        self.management = broker.management
         self.user = urlsplit(broker.url).username or ""
         self._broker = broker
         self._portal = portal

@@ -18,6 +18,7 @@ from fleet_cli.rights.management import VARIABLE, management
 from fleet_cli.rights.passwords import Passwords
 from fleet_cli.stack.errors import StackError
 from fleet_cli.stack.ports import LOOPBACK, free_ports
+from fleet_cli.stack.rabbitmq.container import MANAGEMENT_PORT
 from fleet_contracts.rights import users
 from fleet_simulator.config import SimulatorConfig
 from fleet_simulator.server import Running, serve
@@ -28,6 +29,7 @@ from harness.house import worker_settings
 ACME, BILLING = "acme", "billing"
 ADMIN, WORKER, OPERATOR, AUTOSCALER = "fleet-admin", "fleet-worker", "fleet-operator", "fleet-autoscaler"
 PATIENCE_S = 20.0
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container, which publishes it on loopback alone
 _STARTED = """
 case lists:keymember(rabbitmq_management, 1, application:which_applications()) of
   true ->
@@ -37,7 +39,7 @@ case lists:keymember(rabbitmq_management, 1, application:which_applications()) o
     Linked = code:lib_dir(rabbit),
     Home = case file:read_link_all(Linked) of {ok, Real} -> Real; _ -> Linked end,
     ok = application:set_env(rabbit, plugins_dir, filename:dirname(Home)),
-    Where = [{port, %d}, {ip, "127.0.0.1"}],
+    Where = [{port, %d}, {ip, "%s"}],
     ok = application:set_env(rabbitmq_management, tcp_config, Where),
     {ok, File} = application:get_env(rabbit, enabled_plugins_file),
     ok = file:write_file(File, "[rabbitmq_management].\\n"),
@@ -51,14 +53,17 @@ end.
 
 async def management_url(broker: SharedBroker) -> str:
     """The management API of the run's broker, started if it does not run yet; skips where it can't be."""
-    (port,) = free_ports(1)
+    if broker.management is None:
+        (port,) = free_ports(1)
+        place = (port, LOOPBACK, port)
+    else:
+        place = (MANAGEMENT_PORT, EVERYWHERE, MANAGEMENT_PORT)
     try:
-        taken = int(await broker.evaluate(" ".join((_STARTED % (port, port)).split())))
+        taken = int(await broker.evaluate(" ".join((_STARTED % place).split())))
     except (StackError, ValueError) as error:
         pytest.skip(f"this run's broker can't start its management plugin: {error}")
-    if urlsplit(broker.url).hostname != LOOPBACK:
-        pytest.skip("this run's broker is in a container, whose management port is not published")
-    return f"http://{broker.user}:{urlsplit(broker.url).password}@{LOOPBACK}:{taken}"
+    here = broker.management or taken
+    return f"http://{broker.user}:{urlsplit(broker.url).password}@{LOOPBACK}:{here}"
 
 
 @dataclass(frozen=True, slots=True)

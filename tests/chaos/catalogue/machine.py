@@ -21,6 +21,8 @@ STALL_S = 12
 COMMITS_BACK = 40
 """Where there is no release yet, the fleet as it was so many commits ago."""
 CLIENT_LIBRARIES = (
+    "tests/contract/libraries",
+    "tests/integration/libraries",
     "tests/integration/worker/test_door.py",
     "tests/integration/worker/test_publishers.py",
     "tests/integration/harness",

@@ -119,7 +119,7 @@ async def test_a_container_that_comes_into_being_after_the_kill_is_removed_too(e
 
 
 async def test_an_image_that_cannot_be_had_closes_this_way_and_says_so(engine: Mapping[str, str]):
-    nowhere = Recipe("localhost:1/no-such-image:1", port=5672, published=1)
+    nowhere = Recipe("localhost:1/no-such-image:1", ports={5672: 1})
     with pytest.raises(UnavailableError, match="Docker could not start localhost:1/no-such-image:1"):
         async with a_container(print, engine, nowhere):
             pass

@@ -3,6 +3,7 @@
 It counts redeliveries and times consumers otherwise than the RabbitMQ that an older Debian has.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 import aio_pika
 import pytest
+from aio_pika.abc import AbstractIncomingMessage
 
 from fleet_chassis.topology import apply
 from fleet_cli.stack.errors import UnavailableError
@@ -89,6 +91,30 @@ async def lose(url: str) -> None:
         await (await (await connection.channel()).get_queue(REQUESTS)).get()
 
 
+async def outlive_the_timeout(url: str, times: int) -> list[Any]:
+    """Take one request so many times, each for longer than the broker allows; what it had counted before."""
+    counted: list[Any] = []
+    for _ in range(times):
+        async with await aio_pika.connect(url) as connection:
+            channel = await connection.channel()
+            below = await channel.get_underlay_channel()
+            came, taken_back = asyncio.Event(), asyncio.Event()
+
+            async def hold(message: AbstractIncomingMessage, came: asyncio.Event = came) -> None:
+                counted.append(message.headers.get("x-acquired-count", 0))
+                came.set()
+
+            def tell(_: object, taken_back: asyncio.Event = taken_back) -> None:
+                taken_back.set()
+
+            below.on_consumer_cancel_callbacks.add(tell)
+            await (await channel.get_queue(REQUESTS)).consume(hold)
+            async with asyncio.timeout(PATIENCE_S):
+                await came.wait()
+                await taken_back.wait()
+    return counted
+
+
 async def test_it_carries_a_request_a_stream_a_redelivery_and_a_parked_request(newest_vhost: str):
     await apply(newest_vhost)
     async with a_caller(newest_vhost) as caller, a_caller(newest_vhost) as patient:
@@ -128,6 +154,25 @@ async def test_a_call_that_outlives_the_consumer_timeout_is_made_once_and_ends_o
     assert await dead_letters(newest_vhost) == []
     assert text_of(replies) == expected_text(STREAMED)[1]
     assert (replies[-1]["kind"], len(calls)) == ("result", 1)
+
+
+async def test_what_outlives_the_consumer_timeout_again_and_again_is_no_endless_round(
+    newest_vhost: str, monkeypatch: pytest.MonkeyPatch
+):
+    # The broker's own limit does not count these: without the worker's, each round would be paid, for ever.
+    monkeypatch.setattr("fleet_worker.door.intake.DELIVERY_LIMIT", 2)
+    await apply(newest_vhost, impatient(TIMEOUT_MS))
+    async with a_caller(newest_vhost) as caller:
+        asked = await caller.ask(CALM)
+        assert await outlive_the_timeout(newest_vhost, 3) == [0, 1, 2]
+        assert await dead_letters(newest_vhost) == []
+        async with a_house(newest_vhost) as house:
+            failure = await caller.next()
+            calls = house.simulator.log.events(kind="admitted")
+        (record,) = await dead_letters(newest_vhost)
+    assert (failure["code"], failure["id"], calls) == ("crash_loop", f"{asked}:final", [])
+    assert "consumer timeout" in failure["message"]
+    assert record.headers["fleet-dead-reason"] == "delivery_limit"
 
 
 async def test_what_workers_give_back_for_ever_ends_though_the_broker_no_longer_counts_it(newest_vhost: str):

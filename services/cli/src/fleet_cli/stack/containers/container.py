@@ -25,13 +25,11 @@ STOP_GRACE_S = 10
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a container is made of, and the one port by which it is reached."""
+    """What a container is made of, and the ports by which it is reached."""
 
     image: str
-    port: int
-    """Where its program listens."""
-    published: int
-    """Where that is to be found on this machine's loopback interface."""
+    ports: Mapping[int, int]
+    """Where its program listens, and where each is to be found on this machine's loopback interface."""
     environ: Mapping[str, str] = field(default_factory=dict[str, str])
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     """Texts by their absolute paths in the container."""
@@ -139,7 +137,8 @@ def _describe(recipe: Recipe, name: str, environ: Mapping[str, str]) -> "DockerC
     testcontainers_config.ryuk_disabled = True  # removal.py does its work
     described = DockerContainer(recipe.image, docker_client_kw={"environment": environ}).with_name(name)
     # Only on the loopback interface, which the library's own method has no word for but the engine has.
-    described.ports[str(recipe.port)] = (LOOPBACK, recipe.published)  # pyright: ignore[reportArgumentType] - as above
+    for inside, here in recipe.ports.items():
+        described.ports[str(inside)] = (LOOPBACK, here)  # pyright: ignore[reportArgumentType] - as above
     described.with_envs(**recipe.environ)
     for path, text in recipe.files.items():
         described.with_copy_into_container(text.encode(), path)

@@ -35,11 +35,22 @@ class Control(Protocol):
 
 
 class Broker:
-    """A running RabbitMQ: its URL, its version, and power over it where it is ours."""
+    """A running RabbitMQ: its URL, its version, and power over it where it is ours.
 
-    def __init__(self, url: str, version: str, user: str, control: Control) -> None:
+    Args:
+        url: where it is reached, with a user who may do everything.
+        version: as it says itself.
+        user: who that is.
+        control: the power over it.
+        management: for one in a container, where its management port is to be found on loopback.
+    """
+
+    def __init__(
+        self, url: str, version: str, user: str, control: Control, management: int | None = None
+    ) -> None:
         self.url = url
         self.version = version
+        self.management = management
         self._user = user
         self._control = control
 

@@ -18,6 +18,8 @@ from fleet_cli.stack.report import Report
 
 IMAGE = "rabbitmq:4.3-alpine"
 AMQP_PORT = 5672
+MANAGEMENT_PORT = 15672
+"""Where the management API listens for whoever enables its plugin, which no broker of ours does by itself."""
 USER = "fleet"
 CONFIGURATION = "/etc/rabbitmq/conf.d/20-fleet.conf"
 DEFINITIONS = Path("/etc/rabbitmq/fleet-definitions.json")
@@ -87,20 +89,21 @@ async def container_broker(
 ) -> AsyncGenerator[Broker]:
     """A broker in a container of its own; raises UnavailableError where no engine can start one."""
     password = secrets.token_urlsafe(16)
-    (port,) = free_ports(1)
+    port, management = free_ports(2)
     url = f"amqp://{USER}:{password}@{LOOPBACK}:{port}/"
-    async with a_container(report, environ, _recipe(port, password, definitions)) as container:
-        yield Broker(url, await serving(url), USER, ContainerControl(container, url))
+    recipe = _recipe({AMQP_PORT: port, MANAGEMENT_PORT: management}, password, definitions)
+    async with a_container(report, environ, recipe) as container:
+        yield Broker(url, await serving(url), USER, ContainerControl(container, url), management)
 
 
-def _recipe(published: int, password: str, definitions: Path | None) -> Recipe:
+def _recipe(ports: Mapping[int, int], password: str, definitions: Path | None) -> Recipe:
     target = None if definitions is None else DEFINITIONS
     files = {CONFIGURATION: configuration(target, console=True)}
     if definitions is not None:
         loaded = completed(json.loads(definitions.read_text()), USER, password)
         files[str(DEFINITIONS)] = json.dumps(loaded)
     environ = {"RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": password}
-    return Recipe(IMAGE, AMQP_PORT, published, environ, files)
+    return Recipe(IMAGE, ports, environ, files)
 
 
 async def _speaks_amqp(url: str) -> bool:

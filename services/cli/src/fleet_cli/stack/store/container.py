@@ -78,7 +78,7 @@ async def container_store(
     (port,) = free_ports(1)
     settings = ServerSettings(port, secrets.token_urlsafe(16), appendonly)
     files = {CONFIGURATION: configuration(settings, folder=DATA, bind=EVERYWHERE)}
-    recipe = Recipe(IMAGE, port, port, files=files, command=("valkey-server", CONFIGURATION))
+    recipe = Recipe(IMAGE, {port: port}, files=files, command=("valkey-server", CONFIGURATION))
     async with a_container(report, environ, recipe) as container:
         label = await serving(settings.url)
         yield Store(settings.url, label, ContainerControl(container, settings.url))
