@@ -43,12 +43,9 @@ def anchors_of(path: Path) -> set[str]:
 
 @cache
 def names_of_all_tests() -> set[str]:
-    return {
-        node.name
-        for path in (ROOT / "tests").rglob("test_*.py")
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
+    # To parse all tests would take a second.
+    texts = (path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    return {name for text in texts for name in re.findall(r"^(?:async )?def (\w+)", text, re.MULTILINE)}
 
 
 @documents

