@@ -10,6 +10,7 @@ import aio_pika
 import pamqp.frame
 import pytest
 from aio_pika.exceptions import DeliveryError, PublishError
+from aiormq.abc import DeliveredMessage
 from pamqp import body, commands, header
 
 from fleet_chassis.clock import SystemClock
@@ -111,7 +112,9 @@ class _FakeExchange:
         if verdict == REFUSED:
             raise DeliveryError(None, commands.Basic.Nack())
         if verdict == GONE:
-            raise PublishError(cast("Any", None), commands.Basic.Return())
+            back = commands.Basic.Return()
+            returned = DeliveredMessage(back, header.ContentHeader(), message.body, cast("Any", None))
+            raise PublishError(returned, back)
 
 
 class _FakeChannel:

@@ -23,6 +23,15 @@ from harness.requests import a_request
 TERMINAL = Terminal("result", "c-1:final", 1, b"{}")
 
 
+LOOKS_S = 0.1
+"""Between two looks at an owner, where they are taken quickly."""
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleet_worker.ledger.liveness.PROBE_S", LOOKS_S)
+
+
 class Store:
     """Memory that several workers share, that can be away, and that knows who listens."""
 
@@ -119,6 +128,7 @@ async def test_who_waits_for_another_worker_is_told_of_its_end():
         assert getattr(await waiting, "terminal", None) == TERMINAL
 
 
+@pytest.mark.usefixtures("quick_looks")
 async def test_an_owner_that_no_longer_listens_is_superseded_after_two_looks():
     workers = Workers()
     await held(workers.start("a"))
@@ -136,6 +146,7 @@ async def test_two_deliveries_that_wait_for_another_worker_do_not_keep_asking_ea
     assert workers.store.asked["claim"] <= 1 + 2 * 2
 
 
+@pytest.mark.usefixtures("quick_looks")
 async def test_an_owner_that_no_longer_listens_is_superseded_where_two_deliveries_wait_for_it():
     workers = Workers()
     await held(workers.start("a"))
@@ -186,13 +197,14 @@ async def test_a_call_starts_without_the_store_only_where_the_broker_still_count
         await built.ledger.begin_attempt(hold)
 
 
+@pytest.mark.usefixtures("quick_looks")
 async def test_nobody_is_declared_dead_right_after_the_store_was_away():
     workers = Workers()
     await held(workers.start("a"))
     del workers.store.listeners["a"]
     workers.store.troubled_at = workers.clock.monotonic()
     with pytest.raises(PostponedError):
-        await held(workers.start("b", hold_s=1.5))
+        await held(workers.start("b", hold_s=5 * LOOKS_S))
     workers.clock.advance(GRACE_S)
     await held(workers.start("c"))
 

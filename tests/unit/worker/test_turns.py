@@ -178,6 +178,7 @@ async def test_a_turn_goes_on_as_soon_as_the_one_before_it_is_over():
 
 async def test_where_many_wait_for_one_conversation_the_others_are_parked_at_once():
     house = Talking()
+    house.home.hold_s = 1
     await house.home.histories.take(KEY, a_claim("acme/other~0"))
     waiting = [asyncio.create_task(house.handle(a_turn(correlation_id=f"c-{n}"))) for n in range(4)]
     await until(lambda: house.home.line.waiting("acme/talk") == 4)
