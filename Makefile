@@ -30,7 +30,7 @@ demo: $(READY) ## See it at work in a minute, against the simulator; ends by its
 	@$(BIN)/fleet demo $(ARGS)
 
 # ---------------------------------------------------------------- test
-.PHONY: test test-fast test-all check bench-limiter chaos chaos-all alerts simulate fuzz
+.PHONY: test test-fast test-all check bench-limiter chaos chaos-all soak alerts simulate fuzz
 test: $(READY) ## Run every test (ARGS='-k name' picks some; FLEET_TEST_BROKER=4 runs them on RabbitMQ 4)
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
@@ -55,6 +55,9 @@ alerts: $(READY) ## See every alert fire under its fault, on a real Prometheus; 
 
 simulate: $(READY) ## Play the protocol in simulated time, a thousand seeds (ARGS='--seed 7 --trace', '--mutants')
 	@PYTHONPATH=tests $(BIN)/python -m simulation $(ARGS)
+
+soak: $(READY) ## Let a fleet grow and shrink under random faults for two hours: nothing may grow with it
+	@PYTHONPATH=tests $(BIN)/python -m chaos.soak $(ARGS)
 
 fuzz: $(READY) ## Fuzz what reads strangers' bytes, a million inputs each, from where the last run ended
 	@PYTHONPATH=tests .ci/bootstrap run --quiet --group fuzz python -m fuzz $(ARGS)

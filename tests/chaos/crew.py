@@ -38,6 +38,8 @@ class Crew:
     odd: dict[str, str] = field(default_factory=dict[str, str])
     """What the next workers do amiss: variables of `failing_worker.py` without `CHAOS_`."""
     members: list[Member] = field(default_factory=list[Member])
+    spared: Member | None = None
+    """Who is never killed, if anybody."""
 
     async def start(self, **settings: str) -> Member:
         """Start one worker, again and again while broker or store is away, as Kubernetes would."""
@@ -52,8 +54,11 @@ class Crew:
         raise StackError(f"no worker could be started in {TRIES} tries: look into {self.fleet.logs}")
 
     async def kill(self, chance: random.Random) -> str:
-        """Kill -9 a random worker; its name. Nobody is started in its place yet."""
-        member = chance.choice(self.members)
+        """Kill -9 a random worker; its name, or nothing where none may be. Nobody is started in its place."""
+        mortal = [member for member in self.members if member is not self.spared]
+        if not mortal:
+            return ""
+        member = chance.choice(mortal)
         await self.lose(member)
         return member.child.name
 

@@ -65,10 +65,11 @@ class Troubles:
 
     async def _kill_a_worker(self) -> bool:
         async with self._alone_with("workers") as mine:
-            if mine:
-                self._note("killed", await self.crew.kill(self.chance))
+            killed = await self.crew.kill(self.chance) if mine else ""
+            if killed:
+                self._note("killed", killed)
                 await self.crew.start()
-            return mine
+            return bool(killed)
 
     async def _restart_the_broker(self) -> bool:
         async with self._alone_with("broker") as mine:

@@ -88,8 +88,9 @@ class Cluster(Broker):
     async def part(self, one: ClusterNode) -> None:
         """Cut one node off from all others: none knows the other side's cookie any more."""
         await self._cookies_at(one, "forgotten", of_it="another_one")
-        for other in [node for node in self.nodes if node is not one]:
-            await one.evaluate(f"erlang:disconnect_node('{other.name}').")
+        others = [node.name for node in self.nodes if node is not one]
+        # All at once: a node that one sees and another does not makes all of them pause.
+        await one.evaluate(", ".join(f"erlang:disconnect_node('{other}')" for other in others) + ".")
 
     async def rejoin(self, one: ClusterNode) -> None:
         """Let a node that was cut off back in; returns when it serves again."""

@@ -6,72 +6,82 @@ Names play these entries alone, and anew.
 
 import argparse
 import asyncio
-import logging
+import math
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from chaos.broken_steps import Step
-from chaos.catalogue.entry import Entry, Outcome, OutError, Verdict
+from chaos.catalogue.alone import ask_for
+from chaos.catalogue.entry import Entry, Outcome, Verdict
 from chaos.catalogue.every import ENTRIES
+from chaos.catalogue.record import README, RECORD, put_into, write_down
 from chaos.catalogue.results import Results
-from chaos.catalogue.stage import Load, perform
-from chaos.catalogue.table import figures, page, table
+from chaos.catalogue.stage import Load
+from chaos.catalogue.table import figures, table
 from harness.rabbitmq import chosen_generation
-
-MOST_S = 400.0
 
 
 def main() -> int:
     """0 if everything that was played has held."""
-    for talkative in ("aio_pika", "aiormq", "asyncio"):  # they tell of every lost connection
-        logging.getLogger(talkative).setLevel(logging.CRITICAL)
     given = _parser().parse_args()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEEK_")}  # noqa: TID251 - the edge
-    results = Results(chosen_generation(environ))
+    results = Results(chosen_generation(os.environ))  # noqa: TID251 - the edge
     wanted = [entry for entry in ENTRIES if not given.names or entry.name in given.names]
-    load = Load(given.rate, given.seconds, given.seed, given.step or "")
-    played: dict[str, Outcome] = {}
-    for entry in [] if given.table or given.page else wanted:
-        if given.names or given.again or results.of(entry) is None:
-            played[entry.name] = outcome = asyncio.run(_played(entry, load, environ))
-            if not given.step:
-                results.keep(entry, outcome)
-    if given.page:
-        sys.stdout.write("\n".join(page([(entry, results.latest(entry)) for entry in wanted])) + "\n")
+    if given.record:
+        write_down({entry.name: results.latest(entry) for entry in wanted}, RECORD)
+        put_into(README, RECORD)
         return 0
+    load = Load(given.rate, given.seconds, given.seed, given.step or "")
+    due = [entry for entry in wanted if given.names or given.again or results.of(entry) is None]
+    company = Company(load, None if given.step else results, given.side_by_side, given.minutes * 60)
+    played = {} if given.table else asyncio.run(company.play_all(due))
     rows = [(entry, played.get(entry.name) or results.of(entry)) for entry in wanted]
     sys.stdout.write("\n".join(table(rows)) + "\n")
     return int(any(outcome is not None and outcome.verdict is Verdict.BROKEN for _, outcome in rows))
 
 
-async def _played(entry: Entry, load: Load, environ: Mapping[str, str]) -> Outcome:
-    folder = Path(tempfile.mkdtemp(prefix=f"deepseek-fleet-{entry.name}-"))
-    sys.stdout.write(f"{entry.number:>2} {entry.name}: {entry.fault} … ")
-    sys.stdout.flush()
-    began = time.monotonic()
-    try:
-        async with asyncio.timeout(MOST_S):
-            outcome = await perform(entry, load, environ, folder)
-    except OutError as why:
-        outcome = Outcome(Verdict.OUT, [str(why)])
-    except Exception as error:  # noqa: BLE001 - the others are to be played all the same
-        complaints = [f"it could not be played to its end: {_told(error)}"]
-        outcome = Outcome(Verdict.BROKEN, complaints, took_s=time.monotonic() - began)
-    sys.stdout.write(f"{outcome.verdict} ({figures(outcome)})\n")
-    for complaint in outcome.complaints:
-        sys.stdout.write(f"   {complaint}; see {folder}\n")
-    sys.stdout.flush()
-    return outcome
+@dataclass
+class Company:
+    """Plays entries, so many at a time, and begins none when its time is over."""
+
+    load: Load
+    results: Results | None
+    """Where outcomes are kept, if they are."""
+    at_once: int
+    begins_for_s: float
+
+    async def play_all(self, due: Sequence[Entry]) -> dict[str, Outcome]:
+        """What became of each entry that was played."""
+        closes = time.monotonic() + self.begins_for_s
+        free = asyncio.Semaphore(self.at_once)
+        played: dict[str, Outcome] = {}
+
+        async def play(entry: Entry) -> None:
+            async with free:
+                if time.monotonic() < closes:
+                    played[entry.name] = await self._play(entry)
+
+        async with asyncio.TaskGroup() as playing:
+            for entry in due:
+                playing.create_task(play(entry))
+        return played
+
+    async def _play(self, entry: Entry) -> Outcome:
+        _say(f"{entry.number:>2} {entry.name}: {entry.fault} …")
+        outcome = await ask_for(entry, self.load)
+        if self.results:
+            self.results.keep(entry, outcome)
+        _say(f"{entry.number:>2} {entry.name}: {outcome.verdict} ({figures(outcome)})")
+        for complaint in outcome.complaints:
+            _say(f"   {complaint}")
+        return outcome
 
 
-def _told(error: BaseException) -> str:
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(_told(each) for each in error.exceptions)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType, reportUnknownVariableType]
-    return f"{type(error).__name__}: {error}"
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=Load.rate, help="requests a second")
     parser.add_argument("--seconds", type=float, default=Load.seconds, help="how long requests are made")
     parser.add_argument("--seed", type=int, default=Load.seed, help="where chance starts")
+    parser.add_argument("--side-by-side", type=int, default=1, help="how many entries are played at a time")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin no other entry when so many are over"
+    )
     parser.add_argument(
         "--break",
         dest="step",
@@ -94,7 +108,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--again", action="store_true", help="play what was played already, too")
     parser.add_argument("--table", action="store_true", help="play nothing, show what is known")
-    parser.add_argument("--page", action="store_true", help="print the catalogue as it stands in README.md")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="play nothing, put the last outcomes on this broker into the record and the README",
+    )
     return parser
 
 

@@ -63,6 +63,8 @@ class Outcome:
     recovery_s: float | None = None
     """From the mend to the last end of what was asked before it."""
     took_s: float = 0.0
+    broker: str = ""
+    """The version of RabbitMQ that it was played on."""
     notes: dict[str, str] = field(default_factory=dict[str, str])
 
 

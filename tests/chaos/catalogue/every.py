@@ -8,7 +8,9 @@ from chaos.catalogue import (
     client,
     cluster,
     machine,
+    names,
     network,
+    queues,
     reader,
     store,
     upstream,
@@ -16,7 +18,20 @@ from chaos.catalogue import (
 )
 from chaos.catalogue.entry import Entry
 
-FAMILIES = (worker, broker, cluster, network, store, upstream, answers, client, reader, machine)
+FAMILIES = (
+    worker,
+    broker,
+    queues,
+    cluster,
+    network,
+    names,
+    store,
+    upstream,
+    answers,
+    client,
+    reader,
+    machine,
+)
 
 
 def _entries(family: ModuleType) -> list[Entry]:

@@ -48,7 +48,7 @@ class Results:
             for line in self._lines()
             if line["name"] == entry.name and f"{line['key']} ".startswith(f"{key} ")
         ]
-        return _outcome(found[-1]) if found else None
+        return outcome_of(found[-1]) if found else None
 
     def _key(self, entry: Entry) -> str:
         # An entry is played anew where the fleet changed, or the entry itself.
@@ -61,9 +61,10 @@ class Results:
         return [orjson.loads(line) for line in self._file.read_bytes().splitlines() if line.endswith(b"}")]
 
 
-def _outcome(fields: dict[str, Any]) -> Outcome:
-    verdict = Verdict(fields.pop("verdict"))
-    return Outcome(verdict, **fields)
+def outcome_of(fields: dict[str, Any]) -> Outcome:
+    """An outcome from what JSON holds of it."""
+    others = {name: value for name, value in fields.items() if name != "verdict"}
+    return Outcome(Verdict(fields["verdict"]), **others)
 
 
 def _digest(paths: list[Path]) -> str:

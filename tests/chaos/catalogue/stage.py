@@ -186,6 +186,7 @@ def _judged(stage: Stage, report: Report) -> Outcome:
         twice=len(report.duplicated),
         recovered=report.recovered,
         recovery_s=recovery_s,
+        broker=stage.scene.broker.version,
         notes=stage.notes
         | ({"failures": failures} if failures else {})
         | ({"charged": f"{report.residue.charged} for {report.ended} ends"} if report.ended else {}),

@@ -1,6 +1,6 @@
 """Pure: the catalogue as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chaos.catalogue.entry import Entry, Outcome, Verdict
 
@@ -15,19 +15,32 @@ def table(rows: Sequence[Row]) -> list[str]:
     for entry, outcome in rows:
         if outcome is not None and outcome.verdict is not Verdict.HELD:
             lines += [f"{outcome.verdict} {entry.name}: {complaint}" for complaint in outcome.complaints]
-    counts = {verdict: _count(rows, verdict) for verdict in Verdict}
-    not_tried = sum(outcome is None for _, outcome in rows)
-    told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
-    return [*lines, f"{len(rows)} entries: {told}, {not_tried} not tried"]
+    return [*lines, f"{len(rows)} entries: {_counts([outcome for _, outcome in rows])}"]
 
 
-def page(rows: Sequence[Row]) -> list[str]:
-    """The catalogue as it stands in README.md: what must hold, and the figures of the last run."""
-    lines = [_line(("", "name", "what breaks", "what must hold", "last run")), _line(["---"] * 5)]
-    for entry, outcome in rows:
-        run = "not played" if outcome is None else f"{outcome.verdict}: {_short(outcome)}"
-        lines.append(_line((str(entry.number), f"`{entry.name}`", entry.fault, entry.must_hold, run)))
+def page(entries: Sequence[Entry], played: Mapping[str, Mapping[str, Outcome]]) -> list[str]:
+    """The catalogue as it stands in README.md: what must hold, and the last run on each generation.
+
+    `played`: outcomes by the generation of the broker, and by the entry's name.
+    """
+    head = ("", "name", "what breaks", "what must hold", *(f"RabbitMQ {generation}" for generation in played))
+    lines = [_line(head), _line(["---"] * len(head))]
+    for entry in entries:
+        runs = [_run(outcomes.get(entry.name)) for outcomes in played.values()]
+        lines.append(_line((str(entry.number), f"`{entry.name}`", entry.fault, entry.must_hold, *runs)))
+    lines.append("")
+    for generation, outcomes in played.items():
+        of_each = [outcomes.get(entry.name) for entry in entries]
+        versions = " and ".join(sorted({outcome.broker for outcome in of_each if outcome is not None}))
+        lines.append(f"- RabbitMQ {generation} ({versions}): {len(entries)} entries: {_counts(of_each)}")
+        for entry, outcome in zip(entries, of_each, strict=True):
+            if outcome is not None and outcome.verdict is not Verdict.HELD:
+                lines.append(f"  - `{entry.name}` {outcome.verdict}: {'; '.join(outcome.complaints)}")
     return lines
+
+
+def _run(outcome: Outcome | None) -> str:
+    return "not played" if outcome is None else f"{outcome.verdict}: {_short(outcome)}"
 
 
 def _short(outcome: Outcome) -> str:
@@ -61,5 +74,9 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _count(rows: Sequence[Row], verdict: Verdict) -> int:
-    return sum(outcome is not None and outcome.verdict is verdict for _, outcome in rows)
+def _counts(outcomes: Sequence[Outcome | None]) -> str:
+    counted = [
+        f"{sum(outcome is not None and outcome.verdict is verdict for outcome in outcomes)} {verdict}"
+        for verdict in Verdict
+    ]
+    return ", ".join([*counted, f"{sum(outcome is None for outcome in outcomes)} not tried"])

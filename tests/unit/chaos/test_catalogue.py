@@ -8,13 +8,15 @@ import pytest
 
 from chaos.catalogue.entry import Outcome, Verdict, entry
 from chaos.catalogue.every import ENTRIES
+from chaos.catalogue.record import README, RECORD, put_into, read, write_down
 from chaos.catalogue.results import Results
-from chaos.catalogue.table import table
+from chaos.catalogue.table import page, table
 
 if TYPE_CHECKING:
     from chaos.catalogue.stage import Stage
 
 HELD = Outcome(Verdict.HELD, requests=96, recovery_s=4.25, notes={"charged": "96 for 96 ends"})
+OLD = replace(HELD, broker="3.10.8")
 LOST = Outcome(Verdict.BROKEN, ["lost: 1, as r"], requests=96, lost=1)
 CATALOGUE = Path(__file__).parents[2] / "chaos/catalogue"
 
@@ -70,3 +72,41 @@ def test_a_row_tells_the_figures_and_a_broken_one_its_complaint():
         "BROKEN pulled: lost: 1, as r",
         "3 entries: 1 held, 1 BROKEN, 0 out, 1 not tried",
     ]
+
+
+def test_the_record_keeps_the_last_outcome_on_each_generation(tmp_path: Path):
+    record = tmp_path / "record.jsonl"
+    write_down({"pulled": OLD, "resets": None}, record)
+    write_down({"pulled": replace(LOST, broker="4.3.6")}, record)
+    write_down({"pulled": replace(HELD, broker="4.3.7")}, record)
+    assert not read(record)  # what the catalogue has no entry for is nowhere told
+    write_down({"resets": OLD}, record)
+    write_down({"resets": replace(LOST, broker="4.3.6"), "partition": replace(LOST, broker="")}, record)
+    assert read(record) == {
+        "3.10": {"resets": OLD},
+        "4.3": {"resets": replace(LOST, broker="4.3.6"), "partition": replace(LOST, broker="4.3.6")},
+    }
+
+
+def test_nothing_is_written_down_where_nothing_was_played(tmp_path: Path):
+    with pytest.raises(ValueError, match="nothing was played"):
+        write_down({"resets": None}, tmp_path / "record.jsonl")
+
+
+def test_the_table_of_the_readme_tells_each_generation_and_why_an_entry_has_not_held():
+    lines = page([pulled], {"3.10": {"pulled": OLD}, "4.3": {"pulled": replace(LOST, broker="4.3.6")}})
+    assert lines[0] == "|  | name | what breaks | what must hold | RabbitMQ 3.10 | RabbitMQ 4.3 |"
+    told = "held: 96 requests, recovered in 4.2 s, charged 96 for 96 ends | BROKEN: 96 requests"
+    assert lines[2] == f"| 1 | `pulled` | a plug is pulled | nothing is lost | {told} |"
+    assert lines[4:] == [
+        "- RabbitMQ 3.10 (3.10.8): 1 entries: 1 held, 0 BROKEN, 0 out, 0 not tried",
+        "- RabbitMQ 4.3 (4.3.6): 1 entries: 0 held, 1 BROKEN, 0 out, 0 not tried",
+        "  - `pulled` BROKEN: lost: 1, as r",
+    ]
+
+
+def test_the_readme_tells_what_the_record_holds(tmp_path: Path):
+    readme = tmp_path / "README.md"
+    readme.write_text(README.read_text())
+    put_into(readme, RECORD)
+    assert readme.read_text() == README.read_text(), "print it anew: make chaos-all ARGS=--record"
