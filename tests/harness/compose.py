@@ -44,11 +44,11 @@ class Composed:
     async def build(self, tree: Path, image: str) -> None:
         """Build an image of the code in a folder."""
         command = ("docker", "build", "--quiet", "--file", "deploy/Dockerfile", "--tag", image, ".")
-        await run(command, environ=self._environ, deadline_s=UP_DEADLINE_S, folder=tree)
+        await run(command, environ=self.environ, deadline_s=UP_DEADLINE_S, folder=tree)
 
     async def roll(self, deadline_s: float, **variables: str) -> None:
         """Replace the workers as the runbook says."""
-        environ = {**self._environ, "COMPOSE_PROJECT_NAME": self.project, **variables}
+        environ = {**self.environ, "COMPOSE_PROJECT_NAME": self.project, **variables}
         await run((str(ROOT / "deploy/roll.sh"),), environ=environ, deadline_s=deadline_s, folder=ROOT)
 
     async def up(self, *services: str, workers: int, build: bool = True, **variables: str) -> None:

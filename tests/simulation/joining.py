@@ -8,7 +8,6 @@ from functools import cache
 from itertools import count
 from typing import Any, cast
 
-import httpx
 from prometheus_client import CollectorRegistry
 
 from fleet_chassis.tasks import owned
@@ -23,6 +22,7 @@ from fleet_worker.cancelling import Canceller
 from fleet_worker.conversations.turns import FleetConversations
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.deepseek.auth import auth_of
+from fleet_worker.deepseek.sending import Sender
 from fleet_worker.delivery import TenantRule
 from fleet_worker.door.burying import Burying
 from fleet_worker.door.cancels import Cancels
@@ -267,8 +267,8 @@ class Joined:
         clock, roster, policy = self.clock, Roster(PLAN), HealthPolicy()
         standstill = Standstill(clock)
         standings = Standings(clock, standstill, lambda model: [one.account for one in roster.serving(model)])
-        http = httpx.AsyncClient(transport=Sockets(self.around.upstream, self.process), trust_env=False)
-        deepseek = DeepSeek(http, auth_of("key"), Endpoints("http://upstream"), CLOCKS, clock)
+        sender = Sender(Sockets(self.around.upstream, self.process))
+        deepseek = DeepSeek(sender, auth_of("key"), Endpoints("http://upstream"), CLOCKS, clock)
         guard = Guard(
             deepseek,
             StoreHealth(store, NAMESPACE, ACCOUNT, policy, ACCOUNT),
