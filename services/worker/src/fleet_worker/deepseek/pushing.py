@@ -70,6 +70,9 @@ class _PushingReader(aiohttp.StreamReader):
             return bool(await whole)
         finally:
             self._waiter = None
+            if whole.done() and not whole.cancelled():
+                # Looked at, for whoever is cancelled just now does not, and the loop would complain.
+                whole.exception()
 
     def feed_data(self, data: bytes, size: int = 0) -> bool:
         """Hand over a piece, or keep it."""
