@@ -50,6 +50,19 @@ def test_of_a_like_event_the_text_is_read_whatever_it_holds(first: str, second: 
     assert likeness.text_of(event(a_chunk(second))) == second
 
 
+@given(TEXTS.filter(bool), st.lists(TEXTS, min_size=1, max_size=5))
+def test_of_like_events_in_one_piece_all_texts_are_read(first: str, others: list[str]) -> None:
+    likeness = learned(a_chunk(first))
+    assert likeness.texts_of(b"".join(event(a_chunk(text)) for text in others)) == others
+
+
+@pytest.mark.parametrize(
+    "between", [event(a_chunk("b", id="d")), b": still here\n\n", b"data: {}\n\n", b"\n"], ids=repr
+)
+def test_like_events_with_another_one_between_them_are_not_read_by_likeness(between: bytes) -> None:
+    assert learned(a_chunk("a")).texts_of(event(a_chunk("b")) + between + event(a_chunk("c"))) is None
+
+
 @pytest.mark.parametrize(
     "other",
     [
