@@ -2,14 +2,14 @@
 
 Broker, store and workers are real; the upstream is the simulator. Takes four minutes.
 
-Run: `PYTHONPATH=tests .venv/bin/python tests/bench/scaling.py > tests/model/recorded.json`
+Run: `PYTHONPATH=tests .venv/bin/python tests/bench/scaling.py`. It writes `tests/model/recorded.json`; what
+follows from it, the picture, is drawn by `make chart`.
 """
 
 import asyncio
 import json
 import re
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -29,6 +29,7 @@ from harness.caller import TERMINAL, Caller, a_caller
 from harness.processes import Fleet, a_fleet
 from harness.store import a_store
 
+RECORDED = Path(__file__).parents[1] / "model/recorded.json"
 WORKERS, CONCURRENCY = 2, 20
 LASTS_S, ENDS_S = 200, 120.0
 CALLS = SimulatorConfig(timing=Timing(headers=0.4, first_token=0.2, tokens_per_second=16))
@@ -152,7 +153,7 @@ async def main() -> None:
                 await drain(fleet, load, told)
             finally:
                 listening.cancel()
-    sys.stdout.write(json.dumps(asdict(told)) + "\n")
+    RECORDED.write_text(json.dumps(asdict(told)) + "\n")
 
 
 def _health_of(fleet: Fleet) -> str:

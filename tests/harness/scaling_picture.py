@@ -23,7 +23,7 @@ def picture(courses: Mapping[str, Course], target: int) -> str:
     height = TOP + len(courses) * (HEIGHT + GAP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 20} {height}" role="img">',
-        "<title>What the autoscaler makes of six loads</title>",
+        "<title>What the autoscaler makes of ten loads</title>",
         f"<style>{STYLE}</style>",
         *_legend(),
     ]
@@ -43,7 +43,7 @@ def _strip(name: str, course: Course, target: int, top: int) -> Iterator[str]:
     limit = LOADS[name].limit
     # A backlog is cut off above: what is worth seeing is what runs of it.
     tallest = max(*course.running, *(workers * target for workers in course.workers)) * 1.15
-    asked = [a + b for a, b in zip(course.waiting, course.running, strict=True)]
+    asked = course.open
     room = [workers * target for workers in course.workers]
     yield f'<text x="8" y="{top + 14}">{name}</text>'
     yield f'<text x="8" y="{top + 32}">limit {limit} calls</text>'

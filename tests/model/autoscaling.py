@@ -2,21 +2,21 @@
 
 The rules are those of https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/
 (looks every 15 s, tolerance of a tenth, stabilization, policies) over the one metric that KEDA makes of the
-chart's formula. Which worker is taken away is left to chance, as there; it drains, as the fleet's do.
+chart's formula, with its fallback (https://keda.sh/docs/latest/reference/scaledobject-spec/#fallback). Which
+worker is taken away is left to chance, as there; it drains, as the fleet's do.
 """
 
-import heapq
 import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import count, pairwise
+from itertools import pairwise
+
+from model.scaled_fleet import Fleet, Load, Workers
 
 LOOK_S = 15
 TOLERANCE = 0.1
-START_S = 20
-"""From the decision to a worker that takes requests: scheduling, start and connect, its image being there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,36 +26,17 @@ class Rules:
     least: int
     most: int
     target: int
-    concurrency: int
     up_percent: int
     up_pods: int
     up_period_s: int
     down_window_s: int
     down_percent: int
     down_period_s: int
-    grace_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What comes, and what the provider makes of it."""
-
-    arrivals: Callable[[int], float]
-    """Requests that come in a second, by the second."""
-    takes_s: Callable[[int, random.Random], float]
-    """How long one call takes that begins in this second."""
-    limit: int
-    """Calls that the limiter lets run."""
-    lasts_s: int
-
-
-@dataclass(slots=True)
-class Worker:
-    """One pod."""
-
-    ready_at: int
-    running: int = 0
-    stopping_since: int | None = None
+    unknown: int
+    """What an unknown figure is worth until the fallback steps in."""
+    failures: int
+    """So many looks in vain the fallback waits."""
+    workers: Workers
 
 
 @dataclass(slots=True)
@@ -70,69 +51,30 @@ class Course:
     """Calls that outlasted their worker's grace."""
     seconds: int = 0
 
+    @property
+    def open(self) -> list[int]:
+        """What waits or runs."""
+        return [a + b for a, b in zip(self.waiting, self.running, strict=True)]
+
     def turns(self) -> int:
         """How often the number of workers went down after it had gone up."""
         steps = [b - a for a, b in pairwise(self.workers) if b != a]
         return sum(1 for before, after in pairwise(steps) if before > 0 > after)
 
 
-class Fleet:
-    """Workers that take what waits, as far as the limit goes."""
+class Metric:
+    """What KEDA tells the autoscaler."""
 
-    def __init__(self, rules: Rules, load: Load, chance: random.Random) -> None:
-        self._rules, self._load, self._chance = rules, load, chance
-        self.workers = [Worker(0) for _ in range(rules.least)]
-        self.waiting = 0
-        self.cut = 0
-        self._owed = 0.0
-        self._ends: list[tuple[float, int, Worker]] = []
-        self._numbers = count()
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._failed = 0
 
-    @property
-    def running(self) -> int:
-        return len(self._ends)
-
-    @property
-    def wanted(self) -> list[Worker]:
-        return [worker for worker in self.workers if worker.stopping_since is None]
-
-    def step(self, now: int) -> None:
-        self._owed += self._load.arrivals(now)
-        came, self._owed = int(self._owed), self._owed % 1
-        self.waiting += came
-        while self._ends and self._ends[0][0] <= now:
-            heapq.heappop(self._ends)[2].running -= 1
-        self._begin(now)
-        self._leave(now)
-
-    def scale(self, to: int, now: int) -> None:
-        wanted = self.wanted
-        self.workers += [Worker(now + START_S) for _ in range(to - len(wanted))]
-        for worker in self._chance.sample(wanted, max(0, len(wanted) - to)):
-            worker.stopping_since = now
-
-    def _begin(self, now: int) -> None:
-        ready = [worker for worker in self.wanted if worker.ready_at <= now]
-        for worker in self._chance.sample(ready, len(ready)):
-            room = min(
-                self._rules.concurrency - worker.running, self._load.limit - self.running, self.waiting
-            )
-            for _ in range(max(0, room)):
-                ends = now + self._load.takes_s(now, self._chance)
-                heapq.heappush(self._ends, (ends, next(self._numbers), worker))
-                worker.running += 1
-            self.waiting -= max(0, room)
-
-    def _leave(self, now: int) -> None:
-        for worker in [worker for worker in self.workers if worker.stopping_since is not None]:
-            late = now - (worker.stopping_since or 0) > self._rules.grace_s
-            if late:
-                self.cut += worker.running
-                self.waiting += worker.running
-                self._ends = [end for end in self._ends if end[2] is not worker]
-                heapq.heapify(self._ends)
-            if late or not worker.running:
-                self.workers.remove(worker)
+    def of(self, fleet: Fleet, *, known: bool) -> float:
+        backlog = fleet.waiting + fleet.running
+        self._failed = 0 if known else self._failed + 1
+        if self._failed > self._rules.failures:
+            return self._rules.target * max(len(fleet.wanted), self._rules.least)
+        return min(backlog, fleet.useful if known else self._rules.unknown)
 
 
 class Autoscaler:
@@ -144,6 +86,7 @@ class Autoscaler:
         self._changes: deque[tuple[int, int]] = deque()
 
     def wants(self, metric: float, current: int, now: int) -> int:
+        """The number of workers, where the metric is `metric` over all of them."""
         rules = self._rules
         ratio = metric / (rules.target * current) if current else math.inf
         advised = current if abs(ratio - 1) <= TOLERANCE else math.ceil(metric / rules.target)
@@ -171,14 +114,28 @@ class Autoscaler:
 
 
 def played(rules: Rules, load: Load, seed: int = 1) -> Course:
-    """What becomes of the load."""
-    fleet, scaler, course = Fleet(rules, load, random.Random(seed)), Autoscaler(rules), Course()
+    """What becomes of the load with workers that come and go."""
+    metric, scaler = Metric(rules), Autoscaler(rules)
+
+    def scale(fleet: Fleet, now: int) -> None:
+        if now % LOOK_S == 0:
+            told = metric.of(fleet, known=now not in load.store_away)
+            fleet.scale(scaler.wants(told, len(fleet.wanted), now), now)
+
+    fleet = Fleet(rules.workers, load, random.Random(seed), rules.least)
+    return _course(fleet, load, scale)
+
+
+def played_by(workers: int, kind: Workers, load: Load, seed: int = 1) -> Course:
+    """What becomes of the load with so many workers all the time."""
+    return _course(Fleet(kind, load, random.Random(seed), workers), load, lambda _fleet, _now: None)
+
+
+def _course(fleet: Fleet, load: Load, scale: Callable[[Fleet, int], None]) -> Course:
+    course = Course()
     for now in range(load.lasts_s):
         fleet.step(now)
-        if now % LOOK_S == 0:
-            # The chart's formula: no more of the backlog than the limiter lets run.
-            metric = min(fleet.waiting + fleet.running, load.limit)
-            fleet.scale(scaler.wants(metric, len(fleet.wanted), now), now)
+        scale(fleet, now)
         course.waiting.append(fleet.waiting)
         course.running.append(fleet.running)
         course.workers.append(len(fleet.wanted))
