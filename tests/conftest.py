@@ -16,7 +16,7 @@ from harness.store import SharedStore, Stores, a_store, chosen_product, shared_s
 
 OF_THE_USER = ("AMQP_", "DEEPSEEK_", "REDIS_")
 
-LONGEST = ["chaos_slice", "chaos_trials", "failpoints", "prometheus", "ledger_machine"]
+LONGEST = ["pod_life", "chaos_slice", "chaos_trials", "failpoints", "prometheus", "ledger_machine"]
 """Files of tests that take a minute or more, the longest first."""
 
 # How long an example takes says how busy the machine is, and nothing about the code.
