@@ -10,6 +10,7 @@ import pytest
 from fleet_chassis.clock import SystemClock
 from fleet_chassis.store import open_store
 from fleet_worker.upstream_health import HealthPolicy, MemoryHealth, StoreHealth
+from fleet_worker.upstream_health.overview import troubles
 from fleet_worker.upstream_health.record import Admission, Change, Go, HealthRecord, Look, Wait
 from fleet_worker.upstream_health.signs import Sign
 from harness.store import SharedStore
@@ -227,3 +228,17 @@ async def test_nothing_stays_in_the_store_for_ever(store_url: str):
         lives = {key: await store.command("PTTL", key) for key in keys}
     assert all(key.startswith("fleet:{upstream}:default:") for key in keys)
     assert [key for key, life in lives.items() if life < 0] == ["fleet:{upstream}:default:budget"]
+
+
+async def test_operators_see_which_model_is_left_alone_and_which_account_is_paused(store: SharedStore):
+    pools = [f"default/{FLASH}", f"default/{PRO}"]
+    async with open_store(await empty(store), 5, SystemClock()) as kept_in:
+        health = StoreHealth(kept_in, "fleet", "default", replace(POLICY, open_s=30, look_s=30))
+        assert await troubles(kept_in, "fleet", pools, SystemClock()) == []
+        await opened(health)
+        assert await health.pause("call", "insufficient_balance")
+        paused, alone = await troubles(kept_in, "fleet", pools, SystemClock())
+    assert (paused.account, paused.model, paused.code) == ("default", "", "insufficient_balance")
+    assert (alone.account, alone.model, alone.code) == ("default", FLASH, "")
+    assert 0 < paused.left_s <= 30
+    assert 0 < alone.left_s <= 30

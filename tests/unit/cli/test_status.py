@@ -1,8 +1,11 @@
 """How the fleet stands, from what its parts said."""
 
+from dataclasses import replace
+
 from fleet_cli.status.snapshot import LaneView, Snapshot, WorkerView, document, lines, rates
 from fleet_cli.status.worker_page import pages_at, view_of
 from fleet_worker.limiter.overview import PoolView
+from fleet_worker.upstream_health.overview import Trouble
 
 PAGE = """\
 # TYPE fleet_worker_info gauge
@@ -65,6 +68,17 @@ def test_a_worker_that_takes_nothing_says_why():
     waits = a_worker(1, ready=False, why_not="The worker takes nothing: the store of REDIS_URL is away.")
     text = "\n".join(lines(a_snapshot(waits), rates(a_snapshot(), a_snapshot(), 1)))
     assert "w-1: The worker takes nothing: the store of REDIS_URL is away." in text
+
+
+def test_calls_that_are_kept_back_are_said_with_what_happens_next():
+    alone = Trouble("default", "deepseek-flash", "", 48.2, 12.4)
+    paused = Trouble("default", "", "insufficient_balance", 5.0, 0.0)
+    text = "\n".join(
+        lines(replace(a_snapshot(), troubles=[alone, paused]), rates(a_snapshot(), a_snapshot(), 1))
+    )
+    assert "default/deepseek-flash is left alone for 48 s" in text
+    assert "in 12 s one call tries" in text
+    assert "account default is paused for 5 s, as DeepSeek says insufficient_balance" in text
 
 
 def test_a_name_of_several_workers_is_a_page_for_each_and_one_of_one_keeps_its_name():

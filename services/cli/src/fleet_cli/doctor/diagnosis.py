@@ -9,6 +9,7 @@ from fleet_chassis.clock import Clock
 from fleet_cli.amqp_url import place_of
 from fleet_cli.connecting import BROKEN, BrokerError, connected
 from fleet_cli.doctor.asker import Asker
+from fleet_cli.doctor.calls import check_calls
 from fleet_cli.doctor.check import Check, failed, fine, skipped
 from fleet_cli.doctor.here import check_settings, check_versions
 from fleet_cli.doctor.queues import check_queues
@@ -31,6 +32,7 @@ async def diagnose(environ: Mapping[str, str], folder: Path, clock: Clock) -> li
         check_settings(folder / FILE),
         *await _check_broker(variables, clock),
         *await check_store(variables, clock),
+        *await check_calls(variables, clock),
         *await _check_who_pays(variables, clock),
         check_versions(),
     ]

@@ -10,13 +10,14 @@ from fleet_cli.connecting import BrokerError, connected
 from fleet_cli.console import clear, say
 from fleet_cli.doctor.asker import Asker, Counts
 from fleet_cli.doctor.queues import DEAD_LETTERS, PARKED, SERVED
-from fleet_cli.limits.opening import opened
+from fleet_cli.limits.opening import opened_store
 from fleet_cli.stack.errors import StackError
 from fleet_cli.stack.stack_env import addressed, broker_of
 from fleet_cli.status.snapshot import LaneView, Snapshot, WorkerView, document, lines, rates
 from fleet_cli.status.worker_page import look_at, pages_behind
 from fleet_cli.wrong_input import WrongInputError
-from fleet_worker.limiter.overview import View
+from fleet_worker.limiter.overview import Overview, View
+from fleet_worker.upstream_health.overview import Trouble, troubles
 
 APART_S = 1.0
 """Between two looks: rates need two."""
@@ -57,7 +58,7 @@ async def show_status(
 
 async def _look(environ: Mapping[str, str], clock: Clock, pages: Sequence[str]) -> Snapshot:
     unknown: list[str] = []
-    lanes, shared, workers = await asyncio.gather(
+    lanes, (shared, kept_back), workers = await asyncio.gather(
         _lanes(environ, unknown), _shared(environ, clock, unknown), _workers(pages)
     )
     if not pages:
@@ -68,6 +69,7 @@ async def _look(environ: Mapping[str, str], clock: Clock, pages: Sequence[str]) 
         sharing=None if shared is None else shared.workers,
         pools=None if shared is None else shared.pools,
         unknown=unknown,
+        troubles=kept_back,
     )
 
 
@@ -92,12 +94,16 @@ async def _lanes(environ: Mapping[str, str], unknown: list[str]) -> list[LaneVie
     return found
 
 
-async def _shared(environ: Mapping[str, str], clock: Clock, unknown: list[str]) -> View | None:
+async def _shared(
+    environ: Mapping[str, str], clock: Clock, unknown: list[str]
+) -> tuple[View | None, list[Trouble]]:
     try:
-        async with opened(environ, clock) as overview:
-            return await overview.view()
+        async with opened_store(environ, clock) as (store, namespace):
+            view = await Overview(store, namespace, clock).view()
+            pools = [pool.pool for pool in view.pools]
+            return view, await troubles(store, namespace, pools, clock)
     except WrongInputError:
-        return None  # a fleet of one worker has no store, which is no trouble
+        return None, []  # a fleet of one worker has no store, which is no trouble
     except (StackError, StoreUnavailableError, StoreScriptError) as away:
         unknown.append(str(away))
-        return None
+        return None, []

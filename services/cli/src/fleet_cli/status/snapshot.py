@@ -6,6 +6,7 @@ from typing import Any
 
 from fleet_cli.limits.showing import table
 from fleet_worker.limiter.overview import PoolView
+from fleet_worker.upstream_health.overview import Trouble
 
 COUNTERS = ("requests", "failures", "attempts", "tokens", "dollars")
 
@@ -50,6 +51,8 @@ class Snapshot:
     """How many workers share the store."""
     pools: Sequence[PoolView] | None
     unknown: Sequence[str] = ()
+    troubles: Sequence[Trouble] = ()
+    """What calls are not made, and why."""
 
 
 def rates(before: Snapshot, now: Snapshot, seconds: float) -> dict[str, float]:
@@ -93,7 +96,18 @@ def lines(now: Snapshot, each_second: Mapping[str, float]) -> list[str]:
         head = ("pool", "limit", "in flight", "waiting")
         rows = [(pool.pool, str(pool.limit), str(pool.in_flight), str(pool.waiting)) for pool in now.pools]
         found += table([head, *rows])
+    found += ["", *map(sentence_of, now.troubles)] if now.troubles else []
     return [*found, *(["", *now.unknown] if now.unknown else [])]
+
+
+def sentence_of(trouble: Trouble) -> str:
+    """Whose calls are not made, since when, and what happens next."""
+    if trouble.model:
+        what, why = f"{trouble.account}/{trouble.model} is left alone", "its calls kept failing"
+    else:
+        what, why = f"account {trouble.account} is paused", f"DeepSeek says {trouble.code}"
+    again = f"in {trouble.left_s:.0f} s" if trouble.left_s else "now"
+    return f"{what} for {trouble.down_s:.0f} s, as {why}: its requests wait, and {again} one call tries"
 
 
 def _worker(worker: WorkerView) -> tuple[str, ...]:
