@@ -53,8 +53,8 @@ async def text_late(stage: Stage) -> AsyncGenerator[None]:
 @asynccontextmanager
 async def streams_broken(stage: Stage) -> AsyncGenerator[None]:
     """Connections to DeepSeek are reset in the middle of every other answer."""
-    await stage.inject(kind="reset", after_chunks=10, probability=0.4, seed=9, match={"prompt": "tale"})
-    async with stage.asking(0.4, **LONG):
+    await stage.inject(kind="reset", after_chunks=10, probability=0.3, seed=9, match={"prompt": "tale"})
+    async with stage.asking(0.8, **LONG):
         yield
     await stage.heal()
 
