@@ -38,8 +38,8 @@ def consumers(known: Known) -> Check:
     idle = [queue for queue in CONSUMED if not known[queue].consumers]
     if idle:
         advice = (
-            "start a worker: `make up` here, or `fleet worker` with AMQP_URL and DEEPSEEK_API_KEY; those that "
-            "run leave requests where they are while an account is paused or every model is left alone"
+            "start a worker: `make up` here, or `fleet worker` with AMQP_URL and DEEPSEEK_API_KEY; those "
+            "that run leave requests where they are while an account is paused or every model is left alone"
         )
         return failed("consumers", f"nobody serves {', '.join(idle)}", advice)
     return fine("consumers", _each(CONSUMED, [known[queue].consumers for queue in CONSUMED]))
