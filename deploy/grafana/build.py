@@ -8,6 +8,8 @@ from typing import Any
 HERE = Path(__file__).parent
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 WIDTH, HEIGHT, ACROSS = 8, 8, 3
+# Not the callers' own queues for replies: each of their programs has one.
+OF_THE_FLEET = '{queue=~"deepseek\\\\..+",queue!~"deepseek\\\\.reply\\\\..+"}'
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ OVERVIEW = Dashboard(
             "none",
             (
                 (
-                    'sum by (queue) (rabbitmq_detailed_queue_messages_ready{queue=~"deepseek\\\\..+"})',
+                    f"sum by (queue) (rabbitmq_detailed_queue_messages_ready{OF_THE_FLEET})",
                     "{{queue}}",
                 ),
             ),

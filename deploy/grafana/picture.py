@@ -24,7 +24,7 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 POINTS = 240
-WIDTH_INCHES, ROW_INCHES, DOTS = 15.0, 3.0, 80
+WIDTH_INCHES, ROW_INCHES, DOTS = 15.0, 2.8, 80
 COLORS = 64
 MOST_SERIES = 12
 SUFFIXES = {"s": " s", "reqps": " req/s", "ops": "/s", "currencyUSD": " $"}
@@ -81,6 +81,8 @@ def draw_panel(axes: Axes, panel: dict[str, Any], prometheus: Prometheus) -> Non
         for labels, points in prometheus.series(target["expr"])
         if points
     ]
+    # What is always zero would only fill the legend.
+    drawn = [series for series in drawn if any(value for _, value in series[1])] or drawn[:1]
     axes.set_title(f"{panel['title']}\n", fontsize=10, fontweight="bold", loc="left")
     axes.text(0, 1.03, panel["description"], fontsize=8, color="#666666", transform=axes.transAxes)
     if panel["type"] == "stat" or not drawn:
@@ -90,6 +92,7 @@ def draw_panel(axes: Axes, panel: dict[str, Any], prometheus: Prometheus) -> Non
         axes.text(0.5, 0.45, text, fontsize=size, color=color, ha="center", va="center")
         return
     draw_lines(axes, drawn, unit)
+    axes.set_xlim(*(datetime.fromtimestamp(at, UTC) for at in (prometheus.since, prometheus.until)))
 
 
 def draw_lines(axes: Axes, drawn: Sequence[tuple[str, list[tuple[float, float]]]], unit: str) -> None:
