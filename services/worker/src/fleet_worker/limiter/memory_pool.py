@@ -11,7 +11,7 @@ from fleet_worker.limiter.terms import Ask, Place
 LANE_WEIGHT = {Lane.INTERACTIVE: 9, Lane.BATCH: 1}
 MOST_GRANTS = 200
 CREDIT = 4
-GUARDED_FROM, GUARDED_MS = 50, 60_000
+GUARDED_FROM, GUARDED_MS = 20, 60_000
 Flow = tuple[Lane, str]
 
 

@@ -4,7 +4,7 @@ local LANE_WEIGHT = {interactive = 9, batch = 1}
 local MOST_GRANTS = 200
 -- Where tenants come who had less than the others, and found everything taken, one slot in so many is kept for the
 -- next of them: they wait for nobody.
-local GUARDED_FROM, GUARDED_MS = 50, 60000
+local GUARDED_FROM, GUARDED_MS = 20, 60000
 local function is_owed(lane, tag)
   return lane == 'interactive' and tag < (number(call('HGET', STATE, 'v|' .. lane)) or 0)
 end
@@ -51,14 +51,15 @@ end
 local function advance(lane, tenant, tag, cost)
   local flow = lane .. '|' .. tenant
   local finish = tag + cost / limits_of(tenant).weight
-  local known = call('HMGET', STATE, 'v|' .. lane, 'mean')
+  local known = call('HMGET', STATE, 'v|' .. lane, 'mean', 'used|' .. lane)
+  local virtual = exact(max(number(known[1]) or 0, tag))
   call('ZADD', FINISH, exact(finish), flow)
-  call('HSET', STATE, 'v|' .. lane, exact(max(number(known[1]) or 0, tag)))
   if cost > 0 then
-    local mean = number(known[2]) or cost
-    call('HSET', STATE, 'mean', exact(mean + 0.05 * (cost - mean)))
-    local used = call('HINCRBYFLOAT', STATE, 'used|' .. lane, exact(cost / LANE_WEIGHT[lane]))
-    call('HSET', STATE, 'used', used)
+    local mean, used = number(known[2]) or cost, exact((number(known[3]) or 0) + cost / LANE_WEIGHT[lane])
+    mean = exact(mean + 0.05 * (cost - mean))
+    call('HSET', STATE, 'v|' .. lane, virtual, 'mean', mean, 'used|' .. lane, used, 'used', used)
+  else
+    call('HSET', STATE, 'v|' .. lane, virtual)
   end
   if head_of(flow) then call('ZADD', FLOWS[lane], exact(finish), tenant) else call('ZREM', FLOWS[lane], tenant) end
 end
