@@ -109,9 +109,10 @@ class Fleet:
             case Fault.BROKER_RESTART:
                 self._restart_broker(min(lasts_s, 10.0))
             case Fault.CUT_STORE:
-                self._unsteady(worker, lasts_s)
-                worker.store.set_cut(cut=True)
-                self.world.later(lasts_s, lambda: worker.store.set_cut(cut=False))
+                self._cut_store(worker, lasts_s)
+            case Fault.ISOLATE:
+                self._cut_store(worker, lasts_s)
+                self._on_links(worker, worker.links, lambda link: link.cut(lasts_s), lasts_s)
             case Fault.STORE_BREAKS:
                 self.store.breaks = 0.3
                 self._everybody_unsteady(lasts_s)
@@ -154,6 +155,11 @@ class Fleet:
         self._unsteady(worker, lasts_s)
         for link in links:
             do(link)
+
+    def _cut_store(self, worker: SimulatedWorker, lasts_s: float) -> None:
+        self._unsteady(worker, lasts_s)
+        worker.store.set_cut(cut=True)
+        self.world.later(lasts_s, lambda: worker.store.set_cut(cut=False))
 
     def _restart_broker(self, lasts_s: float) -> None:
         self._everybody_unsteady(lasts_s)

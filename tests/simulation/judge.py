@@ -141,13 +141,18 @@ class Judge:
     def _limit_is_void(self) -> bool:
         """Where the limiter says itself that calls may be too many: it forgot, or a worker was cut off."""
         return self.fleet.scenario.forgets or self.fleet.scenario.has(
-            Fault.CUT_STORE, Fault.FREEZE, Fault.STORE_RESTART
+            Fault.CUT_STORE, Fault.FREEZE, Fault.STORE_RESTART, Fault.ISOLATE
         )
 
     def _owner_may_be_late(self) -> bool:
         """A worker that was stopped or cut off may have said something before it learned that it is late."""
         return self.fleet.scenario.has(
-            Fault.FREEZE, Fault.CUT_DOOR, Fault.CUT_PUBLISHERS, Fault.CUT_STORE, Fault.STORE_RESTART
+            Fault.FREEZE,
+            Fault.CUT_DOOR,
+            Fault.CUT_PUBLISHERS,
+            Fault.CUT_STORE,
+            Fault.ISOLATE,
+            Fault.STORE_RESTART,
         )
 
     def _leases(self) -> list[str]:
@@ -204,13 +209,17 @@ class Judge:
         body = orjson.loads(finals[-1][1].body)
         gone = ask.reply_to is not None and ask.reply_to not in self.fleet.broker.queues
         came = gone or ask.reply_to in {None, *(queue for queue, _ in finals)}
-        if not came and not self.fleet.scenario.has(Fault.REPLY_QUEUE_FULL):
+        if not came and not self._refused_for_long():
             self.finds(f"O1: the terminal reply of {ask.cid} never came to its own queue")
         self._judge_outcome(caller, body)
-        if ask.reply_to and not gone:
+        if any(queue == ask.reply_to for queue, _ in finals) and ask.reply_to and not gone:
             received = list(self.fleet.broker.queues[ask.reply_to].ready)
             for wrong in shown_wrong(ask.cid, received):
                 self.finds(f"O3: {ask.cid}: {wrong}")
+
+    def _refused_for_long(self) -> bool:
+        """Whether a caller's queue may have refused for 30 s: then the results alone have the reply."""
+        return self.fleet.scenario.has(Fault.REPLY_QUEUE_FULL, Fault.CUT_PUBLISHERS, Fault.ISOLATE)
 
     def _judge_outcome(self, caller: Caller, body: dict[str, Any]) -> None:
         ask, scenario = caller.ask, self.fleet.scenario

@@ -24,6 +24,7 @@ LOOKS_EVERY_S = 1.0
 REST_WITHIN_S = 200.0
 """Three times as long as the slowest of thousands of seeds took."""
 MOST_STEPS = 400_000
+COLLECTS_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def simulate_many(seeds: range, report: Report = lambda _: None) -> list[Verdict
         report(verdict)
         if verdict.wrong:
             failed.append(verdict)
-        if number % 20 == 0:
+        if number % COLLECTS_EVERY == 0:
             gc.collect()
     return failed
 
@@ -139,6 +140,6 @@ def hunt(name: str, seeds: range) -> Verdict | None:
             verdict = simulate(seed)
             if verdict.wrong:
                 return verdict
-            if number % 20 == 19:
+            if number % COLLECTS_EVERY == 0:
                 gc.collect()
     return None

@@ -22,6 +22,8 @@ class Fault(StrEnum):
     CUT_DOOR = "cut-door"
     RESET_PUBLISHERS = "reset-publishers"
     CUT_PUBLISHERS = "cut-publishers"
+    ISOLATE = "isolate"
+    """Broker and store are out of reach; the upstream is not."""
     BROKER_RESTART = "broker-restart"
     CUT_STORE = "cut-store"
     STORE_RESTART = "store-restart"
@@ -88,6 +90,8 @@ ROUGH = Weather(
     }
 )
 _LASTS = (0.3, 2.0, 8.0, 18.0, 40.0)
+_OFTEN = (Fault.KILL, Fault.FREEZE, Fault.ISOLATE, Fault.CUT_DOOR, Fault.DRAIN)
+"""What makes two workers believe that they have one request."""
 
 
 @dataclass(slots=True)
@@ -101,14 +105,14 @@ class _Drawing:
         asks = tuple(self._ask(number) for number in range(chance.randint(1, 5)))
         weather = chance.choice((CALM, CALM, ROUGH))
         if chance.random() < 0.3:
-            weather = Weather(weather.fates, longest_s=12.0)
+            weather = Weather(weather.fates, longest_s=25.0)
         return Scenario(
             workers=self.slots,
             concurrency=chance.randint(1, 4),
             limit=chance.randint(1, 3),
             asks=asks,
             weather=weather,
-            troubles=tuple(self._troubles(len(asks))),
+            troubles=tuple(self._troubles(asks)),
             shuffled=chance.random() < 0.7,
             seed=seed,
         )
@@ -133,17 +137,20 @@ class _Drawing:
             lane=chance.choice(("interactive", "interactive", "batch")),
         )
 
-    def _troubles(self, asks: int) -> list[Trouble]:
+    def _troubles(self, asks: tuple[Ask, ...]) -> list[Trouble]:
         chance = self.chance
         count = chance.choice((0, 1, 1, 2, 3, 4))
-        return [self._trouble(chance.choice(list(Fault)), asks) for _ in range(count)]
+        kinds = [chance.choice(_OFTEN if chance.random() < 0.3 else list(Fault)) for _ in range(count)]
+        return [self._trouble(kind, asks) for kind in kinds]
 
-    def _trouble(self, fault: Fault, asks: int) -> Trouble:
+    def _trouble(self, fault: Fault, asks: tuple[Ask, ...]) -> Trouble:
         chance = self.chance
-        many = asks if fault in {Fault.REPLY_QUEUE_FULL, Fault.REPLY_QUEUE_GONE} else self.slots
+        many = len(asks) if fault in {Fault.REPLY_QUEUE_FULL, Fault.REPLY_QUEUE_GONE} else self.slots
+        # Most of what matters happens soon after a request came.
+        at_s = chance.choice(asks).at_s + chance.random() * chance.choice((0.2, 2.0, 8.0))
         return Trouble(
             fault=fault,
-            at_s=chance.random() * chance.choice((2.0, 6.0, HORIZON_S)),
+            at_s=min(at_s, HORIZON_S),
             lasts_s=chance.choice(_LASTS) * (0.5 + chance.random()),
             slot=chance.randrange(many),
             steps=chance.choice((0, 5, 20, 100)) + chance.randrange(20),

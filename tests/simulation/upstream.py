@@ -150,7 +150,7 @@ class _Stream(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         upstream, call, chance = self._upstream, self._call, self._upstream.chance
-        words = [f"{call.number}.{at} " for at in range(chance.randint(1, 5))]
+        words = [f"{call.number}.{at} " for at in range(chance.randint(2, 6))]
         seconds = chance.random() * upstream.weather.longest_s
         breaks_at = chance.randint(0, len(words) - 1) if call.fate is not Fate.WHOLE else -1
         streamed = bool(self._asked.get("stream"))

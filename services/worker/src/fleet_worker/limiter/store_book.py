@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Protocol
 
 from fleet_chassis.clock import Clock
@@ -39,6 +40,7 @@ class Store(Scripts, Protocol):
         ...
 
 
+@cache
 def _script(name: str) -> Script:
     files = [f"scripts/{part}.lua" for part in (*_PARTS, name)]
     return load_script("fleet_worker.limiter", *files)
