@@ -203,8 +203,9 @@ class Desk:
         try:
             return await asking
         except StoreUnavailableError:
+            if not self._away:  # else it is a beat that asks, and the next one comes soon
+                self._beat_now.set()
             self._is_away(away=True)
-            self._beat_now.set()
             raise
 
     async def _leave(self, ask: Ask) -> None:
