@@ -21,6 +21,10 @@ from simulation.worker import SimulatedWorker
 from simulation.world import World
 
 TERMINAL = frozenset({"result.v1", "failure.v1"})
+ON_ITS_WAY_S = 1.5
+"""How old an answer of the store may be when it comes: what happened since then is not in it."""
+MOST_STEPS_A_SECOND = 300
+"""Of the whole run, on its own clock: three times what the busiest of a thousand seeds takes."""
 LATE_S = 1.5
 """How much longer than its deadline a call may be in flight: its clock rings a little late."""
 
@@ -67,8 +71,9 @@ class Judge:
             self.finds(f"O6: {len(self.fleet.upstream.in_flight)} calls in flight, {limit} are allowed")
         self._again(call)
         cancelled_at = self._cancelled_at.get(call.cid)
-        if cancelled_at is not None and not unsteady and not self._goes_on(call.cid):
-            self.finds(f"a call for {call.cid}, whose cancel was acknowledged at {cancelled_at:.4f}")
+        known = cancelled_at is not None and call.began > cancelled_at + ON_ITS_WAY_S
+        if known and not unsteady and not self._goes_on(call.cid):
+            self.finds(f"a call for {call.cid}, whose cancel was acknowledged at {cancelled_at}")
 
     def _goes_on(self, cid: str) -> bool:
         """Whether the ledger may know nothing of its calls: the rest of an attempt, or all that was lost."""
@@ -195,6 +200,10 @@ class Judge:
         """Look at what was received, once all is at rest."""
         for caller in self.fleet.callers:
             self._judge_answer(caller)
+        if self.world.loop.steps > MOST_STEPS_A_SECOND * self.world.loop.time():
+            self.finds(
+                f"O11: something spins: {self.world.loop.steps / self.world.loop.time():.0f} steps a second"
+            )
         for event in self.world.history.events:
             if event.who == "log" and event.about and "StoreUnavailable" not in event.about:
                 self.finds(f"logged as an error: {event.what} {event.about}")

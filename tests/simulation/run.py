@@ -15,7 +15,7 @@ from simulation.judge import Judge
 from simulation.logs import LOG
 from simulation.loop import SimulatedLoop
 from simulation.mutants import planted
-from simulation.scenario import HORIZON_S, Scenario, drawn
+from simulation.scenario import Scenario, drawn
 from simulation.store import StoreServer
 from simulation.upstream import SimulatedUpstream
 from simulation.world import World
@@ -80,8 +80,7 @@ def _run(world: World, scenario: Scenario, judge: Judge) -> None:
     for caller in fleet.callers:
         caller.begin()
     fleet.start()
-    first_s = HORIZON_S if scenario.troubles else max(ask.at_s for ask in scenario.asks)
-    world.later(first_s, lambda: _look(world, judge))
+    world.later(scenario.last_s + LOOKS_EVERY_S, lambda: _look(world, judge))
     world.loop.run_forever()
 
 

@@ -8,8 +8,8 @@ from fleet_contracts.grammar import OnBreak
 from simulation.caller import Ask
 from simulation.upstream import Fate, Weather
 
-HORIZON_S = 20.0
-"""Faults begin before; then everything heals, and the fleet has to come to rest."""
+SOON_S = 3.0
+"""Until a fault has shown what it does, or a dead worker has its successor."""
 
 
 class Fault(StrEnum):
@@ -72,6 +72,12 @@ class Scenario:
     def forgets(self) -> bool:
         """Whether the store may lose what it was told."""
         return any(trouble.fault in FORGETFUL for trouble in self.troubles)
+
+    @property
+    def last_s(self) -> float:
+        """When the last of it begins."""
+        asked = [moment for ask in self.asks for moment in (ask.at_s, *ask.again_at_s, ask.cancel_at_s or 0)]
+        return max(*asked, *(trouble.at_s + SOON_S for trouble in self.troubles), 0.0)
 
     def has(self, *faults: Fault) -> bool:
         """Whether any of these comes."""
@@ -150,7 +156,7 @@ class _Drawing:
         at_s = chance.choice(asks).at_s + chance.random() * chance.choice((0.2, 2.0, 8.0))
         return Trouble(
             fault=fault,
-            at_s=min(at_s, HORIZON_S),
+            at_s=at_s,
             lasts_s=chance.choice(_LASTS) * (0.5 + chance.random()),
             slot=chance.randrange(many),
             steps=chance.choice((0, 5, 20, 100)) + chance.randrange(20),
