@@ -38,6 +38,10 @@ async def a_queue(connection: Any, **arguments: Any) -> AbstractQueue:
     return await channel.declare_queue(name, durable=True, arguments=arguments)
 
 
+async def leave(message: AbstractIncomingMessage) -> None:
+    del message
+
+
 async def publish(connection: Any, queue: str, **properties: Any) -> Any:
     channel = await connection.channel(on_return_raises=True)
     return await channel.default_exchange.publish(aio_pika.Message(b"{}", **properties), queue)
@@ -77,8 +81,7 @@ async def test_a_consumer_that_was_cancelled_while_the_broker_was_away_does_not_
     broker: SharedBroker, connection: Any
 ):
     queue = await a_queue(connection)
-    tag = await queue.consume(lambda _: asyncio.sleep(0))
-    kept = await queue.consume(lambda _: asyncio.sleep(0))
+    tag, kept = await queue.consume(leave), await queue.consume(leave)
     await broker.stop_app()
     try:
         await until(lambda: not connection.connected.is_set())

@@ -110,23 +110,6 @@ async def test_a_message_published_during_a_drain_is_not_hidden_behind_it(fleet_
         await drain
 
 
-async def test_a_worker_that_is_stopped_while_its_broker_is_away_ends_soon_and_takes_nothing_more(
-    fleet_vhost: str, broker: SharedBroker
-):
-    async with a_house(fleet_vhost) as house:
-        await broker.stop_app()
-        try:
-            await until(lambda: house.worker.readiness.why_not() is not None)
-            async with asyncio.timeout(30):
-                await house.worker.drain(grace_s=1)
-        finally:
-            await broker.start_app()
-        async with a_caller(house.url) as again:
-            await again.ask(CALM)
-            await again.silence()
-        assert await waiting_in(house.url, REQUESTS) == 1
-
-
 async def test_a_call_that_outlasts_the_drain_goes_back_and_is_started_again_aloud(fleet_vhost: str):
     async with serve(SLOW) as simulator, a_caller(fleet_vhost) as caller:
         settings = worker_settings(fleet_vhost, simulator.base_url)
