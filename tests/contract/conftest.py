@@ -18,17 +18,6 @@ SCHEMAS: dict[str, Any] = {
 }
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc):
-    """Run a test that asks for `message` and `example` once for every example file."""
-    if {"message", "example"} <= set(metafunc.fixturenames):
-        found = [(name, case, example) for name, cases in EXAMPLES.items() for case, example in cases.items()]
-        metafunc.parametrize(
-            ("message", "example"),
-            [(name, example) for name, _, example in found],
-            ids=[f"{name}/{case}" for name, case, _ in found],
-        )
-
-
 @pytest.fixture
 def contracts() -> Path:
     return CONTRACTS

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from inspect import signature
 from typing import Any
 
 import jsonschema_rs
@@ -30,6 +31,25 @@ from fleet_contracts.topology import RESULTS, topology
 Validators = Mapping[str, jsonschema_rs.Draft202012Validator]
 
 
+def of_every_example(test: Callable[..., None]) -> Callable[..., None]:
+    """Run what asks for a `message` and an `example` on all of them; the one that fails is named.
+
+    As one test: pytest takes longer to begin one than most of these take.
+    """
+
+    def on_all(examples: Examples, validators: Validators) -> None:
+        fixtures = {"validators": validators} if "validators" in signature(test).parameters else {}
+        for message, cases in examples.items():
+            for case, example in cases.items():
+                try:
+                    test(message=message, example=example, **fixtures)
+                except Exception as wrong:
+                    raise AssertionError(f"{message}/{case}") from wrong
+
+    on_all.__name__ = test.__name__
+    return on_all
+
+
 def envelope_of(message: str) -> str:
     if message in REPLIES:
         return "reply.properties.v1"
@@ -40,12 +60,14 @@ def is_reply(message: str) -> bool:
     return message in REPLIES
 
 
+@of_every_example
 def test_an_example_has_the_four_parts_of_a_message(message: str, example: Example):
     body = "body_text" if "body_text" in example else "body"
     assert set(example) == {"exchange", "routing_key", "properties", body}
     assert message == "dead_letter.v1" or body == "body"
 
 
+@of_every_example
 def test_the_schemas_accept_an_example(message: str, example: Example, validators: Validators):
     validators[envelope_of(message)].validate(example["properties"])
     if message in validators:
@@ -54,12 +76,14 @@ def test_the_schemas_accept_an_example(message: str, example: Example, validator
         validators["reply.v1"].validate(example["body"])
 
 
+@of_every_example
 def test_the_models_accept_an_example(message: str, example: Example):
     TypeAdapter(MODELS[envelope_of(message)]).validate_python(example["properties"])
     if message in MODELS:
         TypeAdapter(MODELS[message]).validate_json(json.dumps(example["body"]))
 
 
+@of_every_example
 def test_a_message_is_published_where_something_takes_it(message: str, example: Example):
     parts = topology()
     exchanges = {exchange.name for exchange in parts.exchanges}
@@ -72,11 +96,13 @@ def test_a_message_is_published_where_something_takes_it(message: str, example: 
         assert example["routing_key"] in queues
 
 
+@of_every_example
 def test_a_message_is_published_under_its_own_type_or_the_default_one(message: str, example: Example):
     if message != "dead_letter.v1":
         assert example["properties"].get("type", "chat.v1") == message
 
 
+@of_every_example
 def test_a_request_s_key_names_its_tenant(message: str, example: Example):
     if example["exchange"] == REQUESTS_EXCHANGE:
         lane, tenant = lane_and_tenant(example["routing_key"])
@@ -85,6 +111,7 @@ def test_a_request_s_key_names_its_tenant(message: str, example: Example):
         assert example["properties"].get("headers", {}).get(TENANT, tenant) == tenant, message
 
 
+@of_every_example
 def test_a_reply_s_headers_repeat_its_body(message: str, example: Example):
     if not is_reply(message):
         return
@@ -96,6 +123,7 @@ def test_a_reply_s_headers_repeat_its_body(message: str, example: Example):
         assert headers[ATTEMPT] == body.get("attempt", body.get("attempts"))
 
 
+@of_every_example
 def test_a_reply_s_id_is_spelt_as_the_code_spells_it(message: str, example: Example):
     if not is_reply(message):
         return
@@ -113,6 +141,7 @@ def test_a_reply_s_id_is_spelt_as_the_code_spells_it(message: str, example: Exam
     assert body["id"] in possible
 
 
+@of_every_example
 def test_a_copy_on_the_results_is_keyed_by_kind_tenant_and_model(message: str, example: Example):
     if example["exchange"] == RESULTS:
         kind, tenant, model = example["routing_key"].split(".")
@@ -120,6 +149,7 @@ def test_a_copy_on_the_results_is_keyed_by_kind_tenant_and_model(message: str, e
         assert results_key(kind, tenant, model) == example["routing_key"], message
 
 
+@of_every_example
 def test_a_result_s_digests_are_those_of_its_texts(message: str, example: Example):
     if message != "result.v1":
         return
@@ -133,6 +163,7 @@ def test_a_result_s_digests_are_those_of_its_texts(message: str, example: Exampl
     }
 
 
+@of_every_example
 def test_a_result_s_numbers_add_up(message: str, example: Example):
     if message != "result.v1":
         return
