@@ -71,6 +71,7 @@ async def another_body(stage: Stage) -> None:
         await caller.ask(ask(7), correlation_id=asked)
         ends.append((await caller.until_end(30))[-1])
     codes = [end.get("code", "result") for end in ends]
+    stage.note("told", ", ".join(codes))
     stage.must(sorted(codes) == ["idempotency_conflict"] * 2 + ["result"], f"two conflicts, not {codes}")
     refusals = [end["id"] for end in ends if "code" in end]
     stage.must(all(f"{asked}:refused:" in each for each in refusals), f"they end nothing: {refusals}")

@@ -29,6 +29,7 @@ async def reply_queue_deleted(stage: Stage) -> None:
         async with a_caller(stage.scene.url) as second:
             await second.ask(body, correlation_id=asked)
             again = (await second.until_end(30))[-1]
+    stage.note("charged calls", stage.calls())
     stage.must(copy["kind"] == "result", f"the topic hears the result, not {copy.get('code')}")
     stage.must(again.get("response") == copy.get("response"), "asking again gets the same answer")
     stage.must(stage.calls() == 1, f"one call is charged, not {stage.calls()}")

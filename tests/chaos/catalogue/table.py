@@ -40,11 +40,11 @@ def page(entries: Sequence[Entry], played: Mapping[str, Mapping[str, Outcome]]) 
 
 
 def _run(outcome: Outcome | None) -> str:
-    return "not played" if outcome is None else f"{outcome.verdict}: {_short(outcome)}"
+    return "not played" if outcome is None else ": ".join(filter(None, (outcome.verdict, _short(outcome))))
 
 
 def _short(outcome: Outcome) -> str:
-    known = [f"{outcome.requests} requests"]
+    known = [f"{outcome.requests} requests"] if outcome.requests else []
     known += [f"recovered in {_seconds(outcome.recovery_s)}"] if outcome.recovery_s is not None else []
     return ", ".join([*known, *(f"{name} {value}" for name, value in outcome.notes.items())])
 
