@@ -20,6 +20,7 @@ ok = rabbit_networking:start_ssl_listener({port}, [{{cacertfile, "{ca}"}}, {{cer
   {{keyfile, "{own}"}}, {{verify, verify_peer}}, {{fail_if_no_peer_cert, true}}], 2).
 """
 
+
 @dataclass(frozen=True, slots=True)
 class Papers:
     """Files in PEM: whom to trust, and who one is."""
