@@ -1,10 +1,10 @@
 """One real RabbitMQ for a whole test run, usable from every test's event loop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -20,6 +20,9 @@ _WANTED = (
     'length([Q || Q <- rabbit_amqqueue:list(), lists:keymember(<<"x-dead-letter-strategy">>, 1,'
     " amqqueue:get_arguments(Q))])"
 )
+_OF_VHOST = '(catch rabbit_channel:info(P, [vhost])) =:= [{vhost, <<"%s">>}]'
+_SUSPEND = f"[sys:suspend(P) || P <- rabbit_channel:list(), {_OF_VHOST}]."
+_RESUME = "[catch sys:resume(P, 2000) || P <- rabbit_channel:list()]."
 _SOME_DEAD_LETTERING_STARTS = f"{_STARTED} < {_WANTED}."
 
 
@@ -67,6 +70,18 @@ class SharedBroker:
 
     async def restart(self) -> None:
         await self._there(self._broker.restart)
+
+    @asynccontextmanager
+    async def deaf_channels(self, url: str) -> AsyncGenerator[None]:
+        """What stands of channels in a vhost takes nothing and says nothing, for the length of a block.
+
+        Their connections beat on, so no heartbeat tells of it.
+        """
+        await self.evaluate(_SUSPEND % unquote(urlsplit(url).path[1:]))
+        try:
+            yield
+        finally:
+            await self.evaluate(_RESUME)
 
     async def _until_dead_lettering_runs(self) -> None:
         """Wait until queues may be deleted.

@@ -73,6 +73,9 @@ class FakeLine:
             self._answers.add(answer)
             answer.add_done_callback(self._answers.discard)
 
+    def give_up(self) -> None:
+        self.pipeline.lost(self)
+
     async def _answer(self, tag: int, head: header.ContentHeader, content: bytes) -> None:
         verdict = await self.broker.answer(content)
         if verdict == GONE:

@@ -51,6 +51,16 @@ async def test_an_answer_that_comes_while_the_connection_is_cut_still_arrives(
         assert (await answer).text == "still here"
 
 
+async def test_a_request_whose_channel_confirms_nothing_any_more_goes_over_a_new_one(
+    fleet_vhost: str, broker: SharedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet_client.broker.publisher._CONFIRM_TIMEOUT_S", 0.5)
+    async with Fleet(fleet_vhost) as fleet:
+        await fleet.submit("hi")
+        async with broker.deaf_channels(fleet_vhost):
+            await fleet.submit("hi", timeout_s=30)
+
+
 async def test_a_stream_goes_on_after_the_connection_was_cut(fleet_vhost: str, broker: SharedBroker) -> None:
     async with Fleet(fleet_vhost) as fleet, scripted_worker(fleet_vhost) as worker:
         events = fleet.stream("hi")

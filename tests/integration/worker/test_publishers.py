@@ -131,6 +131,19 @@ async def test_a_broker_short_of_memory_is_given_nothing_until_it_recovers(
         await publishers.replies.publish(to(queue.name))
 
 
+async def test_a_channel_that_answers_nothing_any_more_is_given_up_for_a_new_one(
+    fleet_vhost: str, broker: SharedBroker, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fleet_worker.replies.pipeline.CONFIRM_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("fleet_worker.replies.pipeline.SILENT_S", 0.5)
+    async with await aio_pika.connect(fleet_vhost) as connection:
+        queue = await a_queue(await connection.channel())
+    async with open_publishers(fleet_vhost, 20, plain=False) as publishers:
+        await publishers.replies.publish(to(queue.name))
+        async with broker.deaf_channels(fleet_vhost):
+            await surely(publishers.replies, to(queue.name))
+
+
 async def test_the_client_library_leaves_the_wire_s_channel_alone(fleet_vhost: str):
     connection = await aio_pika.connect_robust(fleet_vhost, connection_class=TappedConnection)
     async with connection:

@@ -20,6 +20,10 @@ class Line:
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
+        self.given_up = 0
+
+    def give_up(self) -> None:
+        self.given_up += 1
 
     def write(self, frames: bytes) -> None:
         self.writes.append(frames)
@@ -147,6 +151,44 @@ async def test_what_is_not_confirmed_in_time_has_failed_whether_or_not_it_left(
     await a_turn()
     pipeline.hear([Confirmed(1, multiple=False, taken=True)])
     assert (ends.told, line.bodies()) == ([("a", NotConfirmedError)], [b"a"])
+
+
+async def ask_in_vain(pipeline: Pipeline) -> None:
+    with pytest.raises(NotConfirmedError):
+        await pipeline.publish(a_message("a")())
+
+
+async def test_a_line_that_answers_nothing_for_long_is_given_up_and_what_waited_goes_over_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "CONFIRM_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(module, "SILENT_S", 0.1)
+    pipeline, line, ends = opened()
+    await ask_in_vain(pipeline)
+    assert not line.given_up, "one answer may be late"
+    while not line.given_up:
+        await ask_in_vain(pipeline)
+    pipeline.post(a_message("b"), ends.of("b"))
+    await a_turn()
+    pipeline.open(another := Line())
+    await a_turn()
+    pipeline.hear([Confirmed(1, multiple=False, taken=True)])
+    assert (another.bodies(), ends.told, line.given_up) == ([b"b"], [("b", None)], 1)
+
+
+async def test_a_line_is_kept_that_answers_anything_or_whose_broker_takes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(module, "CONFIRM_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(module, "SILENT_S", 0.1)
+    pipeline, line, _ = opened()
+    for _ in range(4):
+        await ask_in_vain(pipeline)
+        pipeline.hear([Returned("of-another-line" + "0" * 16)])
+    pipeline.hold(line, held=True)
+    for _ in range(4):
+        await ask_in_vain(pipeline)
+    assert not line.given_up
 
 
 async def test_a_withdrawn_message_does_not_leave_and_a_cancelled_publish_is_withdrawn():

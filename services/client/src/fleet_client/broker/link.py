@@ -142,6 +142,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._gone = asyncio.Event()
+        self._why = "closed by the broker"
 
     async def begin(self, connection: AbstractConnection, channel: AbstractChannel) -> None:
         """Watch from now on."""
@@ -153,7 +154,12 @@ class Watch:
     async def until_gone(self) -> NoReturn:
         """Wait, for as long as all is well; then raise `Trouble`."""
         await self._gone.wait()
-        raise Trouble("closed by the broker")
+        raise Trouble(self._why)
+
+    def give_up(self, why: str) -> None:
+        """Take it for gone, though nobody has said so."""
+        self._why = why
+        self._gone.set()
 
     def _tell(self, *_: object) -> None:
         self._gone.set()

@@ -47,6 +47,8 @@ class Publisher:
         self._chance = chance
         self._now_ms = now_ms
         self._open: asyncio.Future[tuple[AbstractExchange, Control]] = _to_come()
+        self._watch = Watch()
+        self._answered_at = 0.0
 
     async def open(self, timeout_s: float) -> None:
         """Connect.
@@ -90,14 +92,20 @@ class Publisher:
 
     async def _try_to_publish(self, posting: Posting, headers: dict[str, Any]) -> Trouble | None:
         exchange, _ = await asyncio.shield(self._open)
-        message = self._message(posting, headers)
+        message, watch, now = self._message(posting, headers), self._watch, asyncio.get_running_loop().time
+        asked_at = now()
         try:
             with as_trouble():
                 async with asyncio.timeout(_CONFIRM_TIMEOUT_S):
                     await exchange.publish(message, posting.request.routing_key, mandatory=True)
         except Trouble as error:
+            if not isinstance(error.__cause__, TimeoutError):
+                self._answered_at = now()
+            elif self._answered_at < asked_at:
+                watch.give_up(f"no confirm of anything for {_CONFIRM_TIMEOUT_S:.0f} s")
             _raise_if_unroutable(error, posting.request)
             return error
+        self._answered_at = now()
         return None
 
     async def _try_to_cancel(self, request: Request) -> bool:
@@ -128,7 +136,7 @@ class Publisher:
         return self._user if self._user == request.tenant else None
 
     async def _serve(self, connection: AbstractConnection, opened: Callable[[], None]) -> None:
-        watch = Watch()
+        self._watch = watch = Watch()
         with as_trouble():
             channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             await watch.begin(connection, channel)

@@ -17,6 +17,9 @@ from fleet_worker.replies.outgoing import (
 )
 
 CONFIRM_TIMEOUT_S = 10.0
+SILENT_S = 20.0
+"""A line that has answered nothing for so long is given up: with time left to send a terminal reply again,
+which is tried for 30 s."""
 MAX_UNCONFIRMED = 4096
 """More wait here, where what belongs to one reader is still joined."""
 MAX_WRITE_BYTES = 256 * 1024
@@ -32,6 +35,10 @@ class Line(Protocol):
 
     def write(self, frames: bytes) -> None:
         """Hand whole frames to the socket; never waits."""
+        ...
+
+    def give_up(self) -> None:
+        """Break it; another one is opened."""
         ...
 
 
@@ -82,6 +89,8 @@ class Pipeline:
         self._tag = 0
         self._oldest = 1
         self._held = False
+        self._owes_since: float | None = None
+        """Since when the line owes an answer and has given none."""
         self._flushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -121,7 +130,7 @@ class Pipeline:
         """This channel is gone: what it has not confirmed may or may not be in a queue."""
         if line is not self._line:
             return
-        self._line = None
+        self._line = self._owes_since = None
         lost, self._unconfirmed = self._unconfirmed, {}
         self._end(lost.values(), NotConfirmedError("the connection to the broker was lost"))
 
@@ -129,6 +138,8 @@ class Pipeline:
         """This channel takes no more, or takes some again."""
         if line is self._line:
             self._held = held
+            # A broker that takes nothing reads nothing, and owes no answer to what it has not read.
+            self._owes_since = None if held or not self._unconfirmed else self._loop.time()
             self._flush_soon()
 
     def hear(self, answers: Iterable[Answer]) -> None:
@@ -140,6 +151,7 @@ class Pipeline:
                 self._mark_returned(answer.message_id)
             else:
                 self.lost(self._line)
+        self._owes_since = self._loop.time() if self._unconfirmed and not self._held else None
 
     def close(self) -> None:
         """Publish nothing more; whatever has not ended has failed."""
@@ -180,6 +192,8 @@ class Pipeline:
             self._unconfirmed[tag] = post
             frames.append(frame)
             size += len(frame)
+        if frames and self._owes_since is None:
+            self._owes_since = self._loop.time()
         return b"".join(frames)
 
     def _confirm(self, answer: Confirmed) -> None:
@@ -205,10 +219,18 @@ class Pipeline:
         late = NotConfirmedError(f"no confirm from the broker within {CONFIRM_TIMEOUT_S:.0f} s")
         for tag in [tag for tag, post in self._unconfirmed.items() if post.due <= now]:
             self._unconfirmed.pop(tag).end(late)
+        if self._owes_since is not None and now - self._owes_since >= SILENT_S:
+            self._give_up()
         while self._waiting and self._waiting[0].due <= now:
             self._waiting.popleft().end(late)
         first = next(iter(self._unconfirmed.values()), None) or next(iter(self._waiting), None)
         self._timer = None if first is None else self._loop.call_at(first.due, self._expire)
+
+    def _give_up(self) -> None:
+        line = self._line
+        self.lost(line)
+        if line is not None:
+            line.give_up()
 
     def _end(self, posts: Iterable[Post], error: Failed) -> None:
         for post in posts:

@@ -115,6 +115,10 @@ class Tap(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.write(frames)
 
+    def give_up(self) -> None:
+        """Break the connection: a channel that answers nothing would not answer that it is closed either."""
+        self._transport.abort()
+
     def data_received(self, data: bytes) -> None:
         """Keep the answers to our publishes, pass the rest on."""
         was_blocked = self._sieve.blocked
