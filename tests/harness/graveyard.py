@@ -11,12 +11,14 @@ from fleet_worker.delivery import TenantRule
 from fleet_worker.door.burying import Burying
 from fleet_worker.door.cancels import Cancels
 from fleet_worker.door.raw_dead_letters import RawDeadLetters
+from fleet_worker.failing import Failing
 from fleet_worker.janitor import Janitor
 from fleet_worker.observing import Observer
 from fleet_worker.ports import UndeliveredError
 from fleet_worker.replies.outgoing import Outgoing
 from fleet_worker.retrying import Retrying, RetryPolicy
 from harness.clock import HandClock
+from harness.conversations import in_memory_conversations
 from harness.ledgers import a_memory_ledger
 from harness.worker_fakes import RecordingReplies
 
@@ -44,8 +46,13 @@ class Graveyard:
         self.surely = Surely()
         self.ledger = a_memory_ledger(self.clock)
         self.observer = Observer(CollectorRegistry(), structlog.get_logger())
+        self.conversations = in_memory_conversations(self.clock)
+        failing = Failing(
+            ledger=self.ledger, conversations=self.conversations, replies=self.replies, clock=self.clock
+        )
         self.janitor = Janitor(
             ledger=self.ledger,
+            failing=failing,
             replies=self.replies,
             observer=self.observer,
             clock=self.clock,
@@ -61,10 +68,9 @@ class Graveyard:
         )
         self.canceller = Canceller(
             ledger=self.ledger,
-            replies=self.replies,
+            failing=failing,
             retrying=Retrying(RetryPolicy(), self.clock, random.Random(0)),
             observer=self.observer,
-            clock=self.clock,
         )
         self.cancels = Cancels(
             canceller=self.canceller, burying=self.burying, observer=self.observer, rule=self.rule

@@ -10,13 +10,16 @@ import pytest
 
 from fleet_chassis.store import StoreUnavailableError
 from fleet_contracts.codes import ErrorCode
-from fleet_contracts.grammar import RequestType
+from fleet_contracts.grammar import Lane, RequestType
+from fleet_worker.cancelling import Canceller
 from fleet_worker.completion import CompletionError
 from fleet_worker.conversations.histories import Addition, Appended, Claim, Keeping
 from fleet_worker.conversations.history import History
 from fleet_worker.conversations.memory import MemoryHistories
 from fleet_worker.conversations.turns import FleetConversations
-from fleet_worker.hold import DeliveryLease
+from fleet_worker.failing import Failing
+from fleet_worker.hold import DeliveryLease, Facts, Hold
+from fleet_worker.janitor import Janitor
 from fleet_worker.outcome import Outcome
 from fleet_worker.ports import Granted
 from fleet_worker.request import ConversationKey, Request
@@ -218,6 +221,69 @@ async def test_what_was_appended_before_its_worker_died_is_told_whatever_was_dec
     await fresh.handle(a_turn(deliveries=1))
     assert fresh.replies.terminals[-1].body == appended
     assert fresh.completions.calls == 0
+
+
+def ends(house: Talking) -> tuple[Canceller, Janitor]:
+    handler = house.handler
+    failing = Failing(
+        ledger=handler.ledger,
+        conversations=handler.conversations,
+        replies=handler.replies,
+        clock=handler.clock,
+    )
+    canceller = Canceller(
+        ledger=handler.ledger, failing=failing, retrying=handler.retrying, observer=handler.observer
+    )
+    janitor = Janitor(
+        ledger=handler.ledger,
+        failing=failing,
+        replies=handler.replies,
+        observer=handler.observer,
+        clock=handler.clock,
+        longest_s=60,
+    )
+    return canceller, janitor
+
+
+@pytest.mark.parametrize("who", ["canceller", "janitor"])
+async def test_a_turn_whose_worker_died_after_the_append_ends_as_its_history_has_it(who: str):
+    house = Talking([whole("Hi")])
+    sound = house.handler
+    house.handler = replace(sound, ledger=_Dies(sound.ledger))
+    with pytest.raises(RuntimeError, match="died"):
+        await house.handle(a_turn())
+    house.handler = sound
+    canceller, janitor = ends(house)
+    if who == "canceller":
+        assert await canceller.cancel(("acme", "c-1", 0)) is Outcome.DONE
+    else:
+        await janitor.end(a_turn(), CompletionError(ErrorCode.CRASH_LOOP, "given back", again=False))
+    assert house.replies.terminals[-1].outcome == "result"
+    assert house.last_body()["conversation"]["version"] == 1
+    assert await house.messages() == ["Hello", "Hi"]
+
+
+async def test_what_was_ended_elsewhere_is_not_appended_by_a_worker_that_stood_still_and_goes_on():
+    house = Talking([whole("Hi")])
+    histories = house.instead()
+    facts = Facts(None, "deepseek-flash", Lane.INTERACTIVE, stream=False)
+    later = Hold(
+        key=("acme", "c-1", 0),
+        identity="chat.v1:d:talk",
+        facts=facts,
+        fence=2**62,
+        attempts=1,
+        void=None,
+        leased_until=0,
+    )
+
+    async def ended_elsewhere() -> None:
+        async with house.handler.conversations.ending(later) as known:
+            assert known is None
+
+    histories.before = ended_elsewhere
+    assert await house.handle(a_turn()) is Outcome.HAND_BACK
+    assert (house.replies.terminals, await house.messages()) == ([], [])
 
 
 class _Dies:

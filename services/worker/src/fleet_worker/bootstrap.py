@@ -34,6 +34,7 @@ from fleet_worker.door.raw_dead_letters import RawDeadLetters
 from fleet_worker.door.supervisor import Supervisor
 from fleet_worker.door.tenant_queues import TenantQueues
 from fleet_worker.door.watchdog import Watchdog
+from fleet_worker.failing import Failing
 from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
 from fleet_worker.limiter import ScaleSignal, open_limiter
@@ -151,9 +152,11 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     parking = tracing.parking(ParkingLot(deliverer, clock, observer))
     replies = tracing.replies(RabbitReplies(deliverer, settings.worker_name, lambda: secrets.token_hex(4)))
     rule = TenantRule(settings.strict_tenants, settings.trusted())
+    failing = Failing(ledger=ledger, conversations=conversations, replies=replies, clock=clock)
     burying = Burying(
         janitor=Janitor(
             ledger=ledger,
+            failing=failing,
             replies=replies,
             observer=observer,
             clock=clock,
@@ -175,7 +178,7 @@ async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
         rule=rule,
         clock=clock,
     )
-    canceller = Canceller(ledger=ledger, replies=replies, retrying=retrying, observer=observer, clock=clock)
+    canceller = Canceller(ledger=ledger, failing=failing, retrying=retrying, observer=observer)
     cancels = Cancels(canceller=canceller, burying=burying, observer=observer, rule=rule)
     raw = RawDeadLetters(burying=burying, observer=observer, rule=rule, clock=clock)
     consumers = [

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-from fleet_chassis.clock import Clock
 from fleet_contracts.codes import ErrorCode
 from fleet_worker import ports
 from fleet_worker.completion import CompletionError
-from fleet_worker.composing import compose_failure
-from fleet_worker.deadline import Deadline
+from fleet_worker.failing import Failing
 from fleet_worker.hold import Hold, LostError
 from fleet_worker.observing import Observer
 from fleet_worker.outcome import Outcome
@@ -27,10 +25,9 @@ class Canceller:
     """
 
     ledger: ports.Ledger
-    replies: ports.Replies
+    failing: Failing
     retrying: Retrying
     observer: Observer
-    clock: Clock
 
     async def cancel(self, key: RequestKey) -> Outcome:
         """Have the request end, and say what the door should do with the cancel."""
@@ -52,9 +49,4 @@ class Canceller:
     async def _end(self, hold: Hold) -> None:
         request = Absent.of(hold.key, hold.facts.reply_to, hold.facts.model)
         error = CompletionError(ErrorCode.CANCELLED, "the request was cancelled", again=False)
-        terminal = compose_failure(request, error, hold.attempts)
-        try:
-            stored = await self.ledger.commit(hold, terminal, Deadline(self.clock.monotonic()))
-            await self.replies.finish(request, stored)
-        finally:
-            await self.ledger.release(hold)
+        await self.failing.end(request, hold, error)

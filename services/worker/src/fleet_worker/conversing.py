@@ -1,5 +1,6 @@
 """The seams of conversations: what the handler needs of a history that the fleet keeps."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from fleet_worker.completion import Completion
@@ -59,4 +60,16 @@ class Conversations(Protocol):
 
     def turn(self, request: Request, hold: Hold) -> Turn:
         """The turn that this request is."""
+        ...
+
+    def ending(self, hold: Hold) -> AbstractAsyncContextManager[Terminal | None]:
+        """End a held request without an answer, for the length of a block.
+
+        Yields the terminal reply of a turn that was appended before its worker was lost: that is the
+        request's end, as the history has it. None where there is none, and no one can append it any more.
+
+        Raises:
+            CompletionError: on entering: it was appended, and its reply is not kept.
+            LostError: on entering: the store can't be asked, or the turn is in other hands.
+        """
         ...

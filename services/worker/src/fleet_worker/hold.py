@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fleet_contracts.grammar import Lane
-from fleet_worker.request import Request, RequestKey
+from fleet_worker.request import ConversationKey, Request, RequestKey
 
 WORKER_LOST = "worker_lost"
 """Why text is void whose worker was not heard of again."""
@@ -63,6 +63,7 @@ class Hold:
 
     key: RequestKey
     identity: str
+    """What repetitions share: type, digest and, of a turn, the conversation's name, with colons between."""
     facts: Facts
     fence: int
     attempts: int
@@ -78,6 +79,12 @@ class Hold:
     _draining: Exception | None = None
     _stopped: Exception | None = None
     _working: "asyncio.Task[object] | None" = None
+
+    @property
+    def conversation(self) -> ConversationKey | None:
+        """The conversation that the request is of; None where it is of none."""
+        _type, _digest, *name = self.identity.split(":", 2)
+        return (self.key[0], name[0]) if name else None
 
     def stands(self, now: float) -> bool:
         """Whether at least one of the two leases is held at `now`, in monotonic seconds."""

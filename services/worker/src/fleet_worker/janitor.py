@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from fleet_chassis.clock import Clock
 from fleet_worker import ports
 from fleet_worker.completion import CompletionError
-from fleet_worker.composing import compose_failure
-from fleet_worker.deadline import Deadline
+from fleet_worker.failing import Failing
 from fleet_worker.hold import DeliveryLease, Hold
 from fleet_worker.observing import Observer
 from fleet_worker.postponed import PostponedError
@@ -19,6 +18,7 @@ class Janitor:
     """Ends requests that were put aside."""
 
     ledger: ports.Ledger
+    failing: Failing
     replies: ports.Replies
     observer: Observer
     clock: Clock
@@ -56,12 +56,7 @@ class Janitor:
                     raise
 
     async def _fail(self, request: Request, hold: Hold, error: CompletionError) -> Terminal:
-        try:
-            terminal = compose_failure(request, _why(hold, error), hold.attempts)
-            stored = await self.ledger.commit(hold, terminal, Deadline(self.clock.monotonic()))
-            await self.replies.finish(request, stored)
-        finally:
-            await self.ledger.release(hold)
+        stored = await self.failing.end(request, hold, _why(hold, error))
         self.observer.ended(request, stored.outcome, hold.attempts, request.queued_ms)
         return stored
 

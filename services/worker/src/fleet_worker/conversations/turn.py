@@ -4,14 +4,13 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-import orjson
-
 from fleet_chassis.store import StoreUnavailableError
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import ConversationAction, RequestType
 from fleet_worker.completion import Completion, CompletionError
 from fleet_worker.composing import compose_history
 from fleet_worker.conversations.asking import Asked
+from fleet_worker.conversations.ending import recalled
 from fleet_worker.conversations.histories import (
     Addition,
     Answered,
@@ -185,13 +184,9 @@ class FleetTurn:
         return held is not None
 
     def _recalled(self, body: bytes | None) -> Terminal:
-        if body is None:
-            message = "this turn is in its conversation already, and its answer is not kept: read the history"
-            raise CompletionError(ErrorCode.ALREADY_ANSWERED, message, again=False)
-        self.home.observer.turn("recalled")
+        terminal = recalled(body, self.home.observer)
         self._written = True
-        told = orjson.loads(body)
-        return Terminal(told["kind"], told["id"], told.get("attempt", 0), body, told["kind"])
+        return terminal
 
     def _action(self) -> ConversationAction | None:
         if self.wanted.type is not RequestType.CONVERSATION:

@@ -1,11 +1,13 @@
 """Turns as the handler knows them: over any histories, for as many workers as share them."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from fleet_chassis.store import StoreUnavailableError
 from fleet_worker import conversing
 from fleet_worker.completion import Completion
+from fleet_worker.conversations.ending import ending
 from fleet_worker.conversations.histories import RENEW_S
 from fleet_worker.conversations.home import Held, Home
 from fleet_worker.conversations.turn import FleetTurn
@@ -27,6 +29,10 @@ class FleetConversations:
             return Alone(request)
         conversation = (request.tenant, request.conversation)
         return FleetTurn(wanted=request, conversation=conversation, hold=hold, home=self.home)
+
+    def ending(self, hold: Hold) -> AbstractAsyncContextManager[Terminal | None]:
+        """As `conversing.Conversations.ending`."""
+        return ending(self.home, hold)
 
     async def run(self) -> None:
         """Renew what is held, until cancelled."""
