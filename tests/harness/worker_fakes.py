@@ -71,7 +71,9 @@ class OpenUpstream:
             raise postponed
         yield self._completions
 
-    def postpones(self, error: CompletionError) -> PostponedError | None:
+    def postpones(self, error: CompletionError, turned_away: int) -> PostponedError | None:
+        if error.turned_away and turned_away % 3 == 0:
+            return PostponedError(Reason.TURNED_AWAY, 5, error)
         if error.retry_after_s is None or error.retry_after_s <= 30:
             return None
         return PostponedError(Reason.RETRY_AFTER, error.retry_after_s, error)

@@ -19,6 +19,7 @@ ID = "fleet-id"
 PARKED_MESSAGE_ID = "fleet-parked-message-id"
 PARKED_PUBLISHED_MS = "fleet-parked-published-ms"
 PARKED_REASON = "fleet-parked-reason"
+PARKED_TURNED_AWAY = "fleet-parked-turned-away"
 PARKED_UNTIL_MS = "fleet-parked-until-ms"
 
 DEAD_CODE = "fleet-dead-code"

@@ -1,10 +1,15 @@
 """Requests that can't go on now: where they wait, what becomes of them, and what they never cost."""
 
 import asyncio
+import os
+import resource
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import aio_pika
 import pytest
+from structlog.testing import capture_logs
 
 from fleet_chassis.clock import SystemClock
 from fleet_contracts.grammar import OnBreak
@@ -32,12 +37,25 @@ RUNG_MS = 5000
 """The shortest rung."""
 
 
-def busy(status: int = 503, *, times: int | None = 1, **more: Any) -> Fault:
+def busy(status: int = 500, *, times: int | None = 1, **more: Any) -> Fault:
     return Fault(Kind.STATUS, status=status, times=times, **more)
 
 
 def in_ms(milliseconds: int) -> dict[str, int]:
     return {"fleet-deadline-ms": SystemClock().now_ms() + milliseconds}
+
+
+@contextmanager
+def no_descriptor_left() -> Generator[None]:
+    """What is open stays open; nothing can be opened beside it."""
+    before = _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 async def consumers_of(url: str, queue: str) -> int:
@@ -156,6 +174,35 @@ async def test_a_long_retry_after_is_waited_out_in_a_rung(fleet_vhost: str):
     assert text_of(replies) == expected_text(CALM)[1]
     assert "restarted" not in {reply["kind"] for reply in replies}, "no text was sent before"
     assert second.at - first.at >= RUNG_MS / 1000 - 0.3
+
+
+async def test_a_request_that_is_turned_away_for_long_waits_and_is_answered_when_that_is_over(
+    fleet_vhost: str,
+):
+    async with a_house(fleet_vhost) as house:
+        house.simulator.inject(busy(429, times=4))
+        await house.caller.ask(STREAMED)
+        replies = await house.caller.until_end(60)
+        third, fourth = house.simulator.log.events(kind="arrived")[2:4]
+    result = replies[-1]
+    assert (result["kind"], result["attempts"]) == ("result", 5)
+    assert text_of(replies) == expected_text(CALM)[1]
+    assert fourth.at - third.at >= RUNG_MS / 1000 - 0.3
+
+
+async def test_a_worker_without_descriptors_blames_nobody_and_its_requests_wait(fleet_vhost: str):
+    with capture_logs() as logs:
+        async with a_house(fleet_vhost, attempts=1, breaker_min_calls=1) as house:
+            with no_descriptor_left():
+                assert "ulimit" in (house.worker.readiness.why_not() or "")
+                await house.caller.ask(CALM)
+                await until(lambda: any(line["event"] == "request parked" for line in logs))
+            assert house.worker.readiness.why_not() is None
+            result = (await house.caller.until_end(60))[-1]
+            calls = house.simulator.log.events(kind="arrived")
+    assert (result["kind"], result["attempts"], len(calls)) == ("result", 4, 1)
+    assert any("ulimit" in line["event"] for line in logs if line["log_level"] == "error")
+    assert not [line for line in logs if line["event"] == "breaker changed"]
 
 
 async def test_a_retry_after_that_ends_after_the_deadline_fails_at_once(fleet_vhost: str):

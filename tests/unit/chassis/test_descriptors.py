@@ -1,8 +1,10 @@
 """A process takes the descriptors that it may have."""
 
+import errno
+import os
 import resource
 
-from fleet_chassis.descriptors import ENOUGH, take_descriptors
+from fleet_chassis.descriptors import ENOUGH, came_of_starving, none_left, take_descriptors
 
 FEW = 256
 
@@ -21,3 +23,24 @@ def test_a_process_that_begins_with_few_descriptors_takes_as_many_as_it_may():
 def test_one_that_has_enough_keeps_what_it_has():
     first = take_descriptors()
     assert take_descriptors() == first
+
+
+def test_a_process_knows_whether_it_can_open_anything_more():
+    before = _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    assert not none_left()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        assert none_left()
+        assert came_of_starving(OSError("the name is not known")), "a look-up that failed now failed for it"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert not none_left()
+
+
+def test_an_error_came_of_starving_if_anything_behind_it_did():
+    lost = RuntimeError("lost")
+    lost.__cause__ = OSError(errno.EMFILE, "Too many open files")
+    assert came_of_starving(lost)
+    assert not came_of_starving(OSError(errno.ECONNREFUSED, "refused"))

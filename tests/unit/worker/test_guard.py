@@ -250,6 +250,37 @@ def test_only_a_long_retry_after_puts_a_request_aside_and_never_for_good(
     assert (postponed and postponed.wait_s) == waits_s
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_who_was_turned_away_three_times_waits_and_longer_each_time_but_never_for_good(status: int):
+    refused = CompletionError(ErrorCode.RATE_LIMITED, "full", again=True, upstream=UpstreamAnswer(status))
+    waits = [House().guard.postpones(refused, times) for times in (1, 2, 3, 4, 5, 6, 9, 999_999)]
+    assert [postponed and postponed.reason for postponed in waits] == [
+        *(None, None, Reason.TURNED_AWAY, None, None, Reason.TURNED_AWAY, Reason.TURNED_AWAY),
+        Reason.TURNED_AWAY,
+    ]
+    seconds = [postponed.wait_s for postponed in waits if postponed]
+    assert all(most / 1.5 <= wait <= most for most, wait in zip((5, 10, 20, 120), seconds, strict=True))
+
+
+def test_who_was_turned_away_until_later_waits_until_then():
+    refused = CompletionError(
+        ErrorCode.RATE_LIMITED, "full", again=True, retry_after_s=20, upstream=UpstreamAnswer(429)
+    )
+    postponed = House().guard.postpones(refused, 3)
+    assert postponed is not None
+    assert postponed.wait_s == 20
+
+
+async def test_who_was_turned_away_waits_where_the_retry_budget_is_spent():
+    house = House()
+    refused = CompletionError(ErrorCode.RATE_LIMITED, "full", again=True, upstream=UpstreamAnswer(429))
+    while await house.guard.may_repeat(a_request(), error(ErrorCode.RATE_LIMITED)):
+        pass
+    with pytest.raises(PostponedError) as caught:
+        await house.guard.may_repeat(a_request(), refused)
+    assert (caught.value.reason, caught.value.otherwise) == (Reason.TURNED_AWAY, refused)
+
+
 @pytest.mark.parametrize("code", [ErrorCode.UNAUTHORIZED, ErrorCode.INSUFFICIENT_BALANCE])
 def test_who_met_the_accounts_trouble_is_put_aside_until_the_next_look(code: ErrorCode):
     postponed = House().guard.postpones(error(code, again=False))

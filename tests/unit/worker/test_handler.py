@@ -6,7 +6,7 @@ import pytest
 
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import OnBreak
-from fleet_worker.completion import CompletionError, Delta
+from fleet_worker.completion import CompletionError, Delta, UpstreamAnswer
 from fleet_worker.composing import compose_failure
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import DeliveryLease, Hold
@@ -30,6 +30,10 @@ def broken_after(text: str) -> CompletionError:
 
 def throttled(retry_after_s: float) -> CompletionError:
     return CompletionError(ErrorCode.RATE_LIMITED, "slow down", again=True, retry_after_s=retry_after_s)
+
+
+def turned_away(status: int = 429) -> CompletionError:
+    return CompletionError(ErrorCode.RATE_LIMITED, "full", again=True, upstream=UpstreamAnswer(status))
 
 
 async def test_a_request_is_accepted_streamed_and_answered():
@@ -78,6 +82,32 @@ async def test_three_failures_end_the_request_with_one_failure():
     assert await house.handle(a_request()) is Outcome.DONE
     assert house.replies.lines == ["accepted 1", "upstream_interrupted"]
     assert house.last_body()["attempts"] == 3
+
+
+async def test_a_request_that_is_turned_away_for_long_spends_none_of_its_attempts_and_waits():
+    house = House(
+        [turned_away()],
+        [turned_away()],
+        [turned_away()],
+        [turned_away()],
+        [interrupted()],
+        [interrupted()],
+        [HI, whole("Hi ")],
+    )
+    assert await house.handle(a_request()) is Outcome.DONE
+    assert (house.replies.lines, len(house.rungs.copies)) == (["accepted 1"], 1)
+    house.clock.advance(5)
+    times = house.rungs.copies[0].headers["fleet-parked-turned-away"]
+    assert await house.handle(a_request(turned_away=times)) is Outcome.DONE
+    assert house.replies.lines[-2:] == ["chunk 0 Hi ", "result"]
+    assert house.last_body()["attempts"] == 7
+
+
+async def test_a_request_that_is_turned_away_fails_where_its_deadline_comes_before_its_turn():
+    house = House([turned_away()], [turned_away()], [turned_away()])
+    await house.handle(a_request(deadline_ms=house.clock.now_ms() + 4_000))
+    assert house.replies.lines == ["accepted 1", "rate_limited"]
+    assert not house.rungs.copies
 
 
 async def test_a_request_asked_again_after_its_end_is_answered_from_the_ledger_unpaid():

@@ -8,6 +8,7 @@ from fleet_worker.completion import CompletionError
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import DeliveryLease, Hold
 from fleet_worker.ledger.fleet_ledger import FleetLedger
+from fleet_worker.ledger.holder import MOST_TRIALS, decoded
 from fleet_worker.ledger.times import DAY_S
 from fleet_worker.ports import AlreadyAnswered, CancelSeen, Claim, Conflict, Final, Granted
 from fleet_worker.terminal import Terminal
@@ -139,3 +140,15 @@ async def test_a_cancel_takes_in_hand_what_nobody_has_and_knows_where_to_answer(
     assert (hold.facts.reply_to, hold.facts.model) == ("deepseek.reply.acme.1", "deepseek-flash")
     await ledger.commit(hold, a_terminal(), NEVER)
     assert await ledger.cancel(hold.key) is CancelSeen.ENDED
+
+
+async def test_of_very_many_attempts_the_first_and_the_newest_are_kept():
+    ledger = a_memory_ledger(HandClock())
+    hold = await granted(ledger)
+    for _ in range(100):
+        await ledger.begin_attempt(hold)
+        hold.ended(0, "rate_limited", None)
+    record = await ledger.renewing.records.look(hold.key)
+    assert record is not None
+    kept = [decoded(trial).number for trial in record.trials.values()]
+    assert (record.attempts, kept[:2], max(kept), len(kept)) == (100, [1, 2], 100, MOST_TRIALS)

@@ -71,6 +71,19 @@ def identity(request: Request) -> Sequence[object]:
     )
 
 
+async def test_how_often_a_request_was_turned_away_is_kept_through_all_its_rounds():
+    house = House()
+    request = house.read(a_delivery())
+    await house.lot.park(request, PostponedError(Reason.TURNED_AWAY, 5, turned_away=3))
+    back = house.read(house.rungs.come_back())
+    assert back.turned_away == 3
+    _, again = await house.there_and_back(back)
+    assert again.turned_away == 3
+    house = House()
+    forged = house.read(a_delivery(headers={"fleet-parked-turned-away": 3}))
+    assert forged.turned_away == 0
+
+
 async def test_a_parked_request_comes_back_as_the_request_it_was():
     house = House()
     published = a_delivery(

@@ -1,10 +1,13 @@
 """How many connections and files a process may have open."""
 
+import errno
+import os
 import sys
 from contextlib import suppress
 
 ENOUGH = 65_536
 """More than any worker carries; some systems allow a thousand million, which old code walks through."""
+_NONE_LEFT = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def take_descriptors() -> int:
@@ -24,3 +27,25 @@ def take_descriptors() -> int:
     with suppress(OSError, ValueError):  # macOS has a lower bound of its own that it does not tell
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def none_left() -> bool:
+    """Whether this process, or its machine, can open no further connection or file now."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in _NONE_LEFT
+    return False
+
+
+def came_of_starving(error: BaseException) -> bool:
+    """Whether an error of a connection says that there was no descriptor left for it.
+
+    One that could not look up a name says so in no word, so what holds now counts too.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _NONE_LEFT:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return none_left()

@@ -38,7 +38,7 @@ class Attempts:
     ledger: Ledger
     upstream: Upstream
     most: int
-    """Upstream calls for one request, over all workers."""
+    """Upstream calls for one request, over all workers; those turned away don't count."""
     clock: Clock
     observer: Observer
     prices: PriceLists
@@ -52,9 +52,11 @@ class Attempts:
     _beside: int = 0  # calls beside the attempts: one more when it goes on, one less when handed over
     _billed: int = 0
     _account: str = ""
+    _turned_away: int = field(init=False)  # over all workers
 
     def __post_init__(self) -> None:
         """The request has just arrived here."""
+        self._turned_away = self.wanted.turned_away
         self.stopwatch = Stopwatch(self.clock)
 
     @property
@@ -75,8 +77,12 @@ class Attempts:
             Exception: the reason that stopped the hold.
         """
         self.wanted = wanted
-        with self.hold.working():
-            yield
+        try:
+            with self.hold.working():
+                yield
+        except PostponedError as postponed:
+            postponed.turned_away = self._turned_away
+            raise
 
     async def attempt(self, limiter: Limiter, deadline: Deadline) -> Completion:
         """Wait for a permit, then make the next call; raises what either does."""
@@ -220,11 +226,12 @@ class Attempts:
         self._goes_on = wishes_to and may_continue(self.wanted, self._so_far)
 
     async def _may_repeat(self, error: CompletionError, *, again: bool) -> bool:
-        postponed = self.upstream.postpones(error)
+        self._turned_away += error.turned_away
+        postponed = self.upstream.postpones(error, self._turned_away)
         if postponed is not None and not again:
             raise postponed
         unwanted = self._text_sent and self.wanted.on_break is OnBreak.FAIL
-        if not again or unwanted or self.started + self._beside >= self.most:
+        if not again or unwanted or self.started + self._beside - self._turned_away >= self.most:
             return False
         if postponed is not None:
             raise postponed

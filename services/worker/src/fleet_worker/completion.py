@@ -10,6 +10,9 @@ TOKENS_A_BYTE = 0.3
 """An English character is about 0.3 tokens, a Chinese one 0.6 and three bytes, so this is rather too many.
 Source: https://api-docs.deepseek.com/quick_start/token_usage"""
 
+_TURNS_AWAY = frozenset({429, 503})
+"""Source: https://api-docs.deepseek.com/quick_start/error_codes"""
+
 
 class Delta(NamedTuple):
     """A piece of the answer, in DeepSeek's shape."""
@@ -82,6 +85,13 @@ class CompletionError(Exception):
     longest_gap_ms: int | None = None
     blames_upstream: bool = True
     """False where the upstream works and only this answer is of no use."""
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether nothing was taken on, and nothing paid: the upstream was full or overloaded, or we were."""
+        if self.code is ErrorCode.OVERLOADED:
+            return True
+        return self.upstream is not None and self.upstream.status in _TURNS_AWAY
 
     def __str__(self) -> str:
         """The message alone: never text of the request or the answer."""

@@ -117,6 +117,11 @@ class Observer:
             trace_id=upstream.trace_id if upstream else None,
         )
 
+        if error.code is ErrorCode.OVERLOADED:
+            self._log.error(
+                "no file descriptor left for a call: raise the limit (ulimit -n) or lower FLEET_CONCURRENCY"
+            )
+
     def parked(self, reason: Reason, rung_s: int) -> None:
         """A request was put aside for `rung_s` seconds."""
         self._metrics.parked.labels(reason, str(rung_s)).inc()

@@ -25,6 +25,8 @@ class Reason(StrEnum):
     """Another turn of its conversation is under way."""
     RETRY_AFTER = "retry_after"
     """The upstream said when to come again."""
+    TURNED_AWAY = "turned_away"
+    """The upstream is full or overloaded, or this worker is, again and again."""
     NOT_YET = "not_yet"
     """Its rung was shorter than its wait: another round."""
 
@@ -38,3 +40,5 @@ class PostponedError(Exception):
     """Seconds after which it is worth going on."""
     otherwise: CompletionError | None = None
     """How the request fails where it can't wait so long; `deadline_exceeded` where this says nothing."""
+    turned_away: int = 0
+    """How many of its calls were turned away until now, over all workers."""

@@ -20,15 +20,19 @@ class Upstream(Protocol):
         """
         ...
 
-    def postpones(self, error: CompletionError) -> PostponedError | None:
-        """How a request is put aside whose call ended in `error`; None where it is not."""
+    def postpones(self, error: CompletionError, turned_away: int) -> PostponedError | None:
+        """How a request is put aside whose call ended in `error`; None where it is not.
+
+        `turned_away`: how many of its calls ended so, on any worker.
+        """
         ...
 
     async def may_repeat(self, request: Request, error: CompletionError, account: str) -> bool:
         """Whether the fleet can afford to call again after `error` of an account; a yes spends its budget.
 
         Raises:
-            PostponedError: it can't, nor can any other call of this model be made now.
+            PostponedError: it can't, nor can any other call of this model be made now; or the call was
+                turned away, for which no request fails.
         """
         ...
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from fleet_chassis.descriptors import none_left
 from fleet_chassis.health import Health, WhyNot
 from fleet_worker.door.consumer import Door
 from fleet_worker.replies.publisher import Publishers
 
 
 class Readiness:
-    """Ready while it consumes, can publish and can ask its store, and no drain has begun."""
+    """Ready while it consumes and no drain has begun, and broker, store and new connections are to be had."""
 
     def __init__(self, door: Door, publishers: Publishers, store_away: Callable[[], bool]) -> None:
         self._door = door
@@ -40,6 +41,11 @@ class Readiness:
         if self._store_away():
             return (
                 "The worker takes nothing: the store of REDIS_URL is away, and nothing may start unrecorded."
+            )
+        if none_left():
+            return (
+                "The worker can open no connection: raise its limit of open files (ulimit -n), or lower "
+                "FLEET_CONCURRENCY."
             )
         if not self._door.consuming:
             return "The worker does not consume: the broker is away or a queue is gone."

@@ -53,6 +53,8 @@ class Request:
     published: Published = field(default_factory=Published)
     parked_until_ms: int | None = None
     """Unix time in ms before which going on makes no sense, where the request was parked."""
+    turned_away: int = 0
+    """How many of its calls the upstream had turned away when it was parked."""
 
     def refused(self, code: ErrorCode, message: str) -> "Refusal":
         """The refusal of this publish."""

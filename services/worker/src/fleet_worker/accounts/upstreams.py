@@ -67,9 +67,9 @@ class Upstreams:
         """As `Guard.admitted`, of the account."""
         return self._guards[account].admitted(request)
 
-    def postpones(self, error: CompletionError) -> PostponedError | None:
+    def postpones(self, error: CompletionError, turned_away: int) -> PostponedError | None:
         """As `Guard.postpones`, which is the same for all accounts."""
-        return next(iter(self._guards.values())).postpones(error)
+        return next(iter(self._guards.values())).postpones(error, turned_away)
 
     async def may_repeat(self, request: Request, error: CompletionError, account: str) -> bool:
         """As `Guard.may_repeat`, by the retry budget of the account's upstream."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import httpx
 
 from fleet_chassis.clock import Clock
+from fleet_chassis.descriptors import came_of_starving
 from fleet_worker.completion import Completion, CompletionError, Emit, UpstreamAnswer
 from fleet_worker.deadline import Deadline
 from fleet_worker.deepseek.auth import Auth, auth_of
@@ -20,6 +21,7 @@ from fleet_worker.deepseek.errors import (
     packed,
     refused,
     silent,
+    starved,
     unreachable,
     unsupported,
 )
@@ -153,7 +155,7 @@ class DeepSeek:
         except httpx.ConnectTimeout as error:
             raise silent("connect", self._clocks.connect_s) from error
         except httpx.RequestError as error:
-            raise unreachable() from error
+            raise (starved() if came_of_starving(error) else unreachable()) from error
 
     async def _refusal(self, response: httpx.Response, call: "_Call") -> CompletionError:
         body = self._auth.hide(await _first_bytes(response))

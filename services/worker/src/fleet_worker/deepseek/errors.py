@@ -103,6 +103,15 @@ def unreachable() -> CompletionError:
     )
 
 
+def starved() -> CompletionError:
+    """The error for a connection that this process may not open: nobody else is to blame."""
+    return CompletionError(
+        ErrorCode.OVERLOADED,
+        "the fleet's worker has no file descriptor left for a connection: ask again later",
+        again=True,
+    )
+
+
 def interrupted(what: str, upstream: UpstreamAnswer | None = None) -> CompletionError:
     """The error for an answer that began and is not whole; `what` says how it broke, without its text."""
     return CompletionError(

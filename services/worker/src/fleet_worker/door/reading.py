@@ -30,7 +30,7 @@ from fleet_worker.door.identity import (
     tenant_of,
     usable_reply_to,
 )
-from fleet_worker.door.resumed import parked_until_ms_of, published_ms_of
+from fleet_worker.door.resumed import parked_until_ms_of, published_ms_of, turned_away_of
 from fleet_worker.request import Published, Refusal, Request
 
 _BODIES: dict[RequestType, type[ChatRequest | FimRequest | ConversationRequest]] = {
@@ -107,6 +107,7 @@ def _request(delivery: Delivery, tenant: str, rule: TenantRule, now_ms: int) -> 
         deliveries=delivery.deliveries,
         published=Published(body=delivery.body, headers=delivery.headers, at_ms=published_ms),
         parked_until_ms=parked_until_ms_of(delivery),
+        turned_away=turned_away_of(delivery),
     )
 
 

@@ -18,6 +18,11 @@ def parked_until_ms_of(delivery: Delivery) -> int | None:
     return _number(delivery, names.PARKED_UNTIL_MS) if is_resumed(delivery) else None
 
 
+def turned_away_of(delivery: Delivery) -> int:
+    """How many of the request's calls the upstream had turned away when it was parked."""
+    return (_number(delivery, names.PARKED_TURNED_AWAY) or 0) if is_resumed(delivery) else 0
+
+
 def published_ms_of(delivery: Delivery) -> int | None:
     """When the request was first published, in Unix ms; None where nothing tells."""
     first = _number(delivery, names.PARKED_PUBLISHED_MS) if is_resumed(delivery) else None

@@ -5,6 +5,9 @@ import orjson
 from fleet_worker.hold import WORKER_LOST, Hold, Trial
 from fleet_worker.ledger.record import Holder
 
+MOST_TRIALS = 30
+"""Of a request that is turned away for days, the first and the newest attempts are kept."""
+
 
 def holder_of(hold: Hold, owner: str, now: float) -> Holder:
     """The holder of `hold` at `now`, in monotonic seconds.
@@ -20,7 +23,7 @@ def holder_of(hold: Hold, owner: str, now: float) -> Holder:
         attempts_before=hold.attempts_before,
         void=WORKER_LOST if hold.attempting else hold.void or "",
         restates=hold.stands(now),
-        trials={trial.number: encoded(trial) for trial in hold.trials},
+        trials={min(trial.number, MOST_TRIALS): encoded(trial) for trial in hold.trials},
     )
 
 

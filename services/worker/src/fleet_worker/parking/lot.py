@@ -85,7 +85,7 @@ class ParkingLot:
         now_ms = self._clock.now_ms()
         until_ms = now_ms + math.ceil(postponed.wait_s * 1000)
         rung_s = rung_for(postponed.wait_s, self._left_s(request), self._rungs)
-        await self._deliverer.deliver_surely(copy_of(request, until_ms, postponed.reason, rung_s, now_ms))
+        await self._deliverer.deliver_surely(copy_of(request, postponed, until_ms, rung_s, now_ms))
         self._observer.parked(postponed.reason, rung_s)
 
     def _left_s(self, request: Request) -> float:

@@ -19,7 +19,7 @@ from fleet_worker.upstream_health.observing import HealthObserver
 from fleet_worker.upstream_health.policy import HealthPolicy
 from fleet_worker.upstream_health.record import Admission, Change, Go, HealthRecord, Look, Wait
 from fleet_worker.upstream_health.signs import Sign
-from fleet_worker.upstream_health.waits import wait_s
+from fleet_worker.upstream_health.waits import turned_away_s, wait_s
 
 MAX_PAID = 10_000
 _TROUBLE = {
@@ -95,20 +95,26 @@ class Guard:
         finally:
             call.left()
 
-    def postpones(self, error: CompletionError) -> PostponedError | None:
-        """How a request is put aside whose call ended in `error`; None where it is not."""
+    def postpones(self, error: CompletionError, turned_away: int = 0) -> PostponedError | None:
+        """How a request is put aside whose call ended in `error`; None where it is not.
+
+        A call that is turned away is repeated a few times, then waited out, longer each time.
+        """
         if error.code in OF_THE_ACCOUNT:
             return PostponedError(Reason.PAUSED, self._policy.look_s, error)
         if error.retry_after_s is not None and error.retry_after_s > self._policy.held_s:
             seconds = min(error.retry_after_s, self._policy.longest_retry_after_s)
             return PostponedError(Reason.RETRY_AFTER, seconds, error)
+        if error.turned_away and turned_away and not turned_away % self._policy.held_refusals:
+            return self._waits_out(error, turned_away)
         return None
 
     async def may_repeat(self, request: Request, error: CompletionError) -> bool:
         """Whether the retry budget holds another call of `request`.
 
         Raises:
-            PostponedError: it does not, and no call of its model makes sense now: nobody's is made.
+            PostponedError: it does not, and no call of its model makes sense now: nobody's is made. Or it
+                does not, and the call was turned away.
         """
         throttled = error.code is ErrorCode.RATE_LIMITED
         cost = self._policy.cost_throttled if throttled else self._policy.cost
@@ -126,6 +132,8 @@ class Guard:
             call = self._call(request.model, 0)
             await self._admit(call)
             call.left()
+            if error.turned_away:
+                raise self._waits_out(error, request.turned_away + self._policy.held_refusals)
         return granted
 
     async def aclose(self) -> None:
@@ -201,6 +209,11 @@ class Guard:
         except StoreUnavailableError:
             first = False
         self._observer.account_well(first=first)
+
+    def _waits_out(self, error: CompletionError, turned_away: int) -> PostponedError:
+        rounds = turned_away // self._policy.held_refusals
+        seconds = turned_away_s(rounds, self._chance.uniform(1, 1 + self._policy.spread))
+        return PostponedError(Reason.TURNED_AWAY, max(seconds, error.retry_after_s or 0.0), error)
 
     def _postponed(self, admission: Admission, model: str) -> PostponedError:
         # Two looks in a row would mean that another worker paused the account again in between.

@@ -30,6 +30,8 @@ class HealthPolicy:
     longest_look_s: float = 60.0
     held_s: float = 30.0
     """A delivery is held for a pause of so many seconds; a request whose pause is longer is parked."""
+    held_refusals: int = 3
+    """A request that was turned away so often is parked, and after so many times more again."""
     longest_retry_after_s: float = 3600.0
     """Nobody is sent away for longer, whatever an upstream or a proxy before it says."""
     budget: int = 500
