@@ -30,6 +30,7 @@ from fleet_worker.door.intake import Intake
 from fleet_worker.door.queues import Consumer, request_consumers
 from fleet_worker.door.raw_dead_letters import RawDeadLetters
 from fleet_worker.door.supervisor import Supervisor
+from fleet_worker.failing import Failing
 from fleet_worker.handler import Handler
 from fleet_worker.janitor import Janitor
 from fleet_worker.ledger.building import Built, Foundation, build_ledger
@@ -200,9 +201,12 @@ class Joined:
         )
         runs = count(1)
         replies = RabbitReplies(deliverer, self.name, lambda: f"{self.name}r{next(runs)}")
+        conversations = FleetConversations(cast("Any", None))
+        failing = Failing(ledger=built.ledger, conversations=conversations, replies=replies, clock=clock)
         burying = Burying(
             janitor=Janitor(
                 ledger=built.ledger,
+                failing=failing,
                 replies=replies,
                 observer=seen.requests,
                 clock=clock,
@@ -218,7 +222,7 @@ class Joined:
             attempting=attempting,
             limiter=permits,
             ledger=built.ledger,
-            conversations=FleetConversations(cast("Any", None)),
+            conversations=conversations,
             replies=replies,
             parking=ParkingLot(deliverer, clock, seen.requests),
             retrying=retrying,
@@ -235,9 +239,7 @@ class Joined:
             rule=rule,
             clock=clock,
         )
-        canceller = Canceller(
-            ledger=built.ledger, replies=replies, retrying=retrying, observer=seen.requests, clock=clock
-        )
+        canceller = Canceller(ledger=built.ledger, failing=failing, retrying=retrying, observer=seen.requests)
         cancels = Cancels(canceller=canceller, burying=burying, observer=seen.requests, rule=rule)
         raw = RawDeadLetters(burying=burying, observer=seen.requests, rule=rule, clock=clock)
         takes = [

@@ -16,7 +16,7 @@ from simulation.fleet import Fleet
 from simulation.joining import MOST_ATTEMPTS, NAMESPACE
 from simulation.reading import shown_wrong
 from simulation.scenario import Fault
-from simulation.upstream import Fate, UpstreamCall
+from simulation.upstream import TURNS_AWAY, Fate, UpstreamCall
 from simulation.worker import SimulatedWorker
 from simulation.world import World
 
@@ -242,7 +242,8 @@ class Judge:
         calls = [call for call in self.fleet.upstream.calls if call.cid == ask.cid]
         for call in calls:
             self._judge_deadline(caller, call)
-        numbered = [call for call in calls if ask.on_break is not OnBreak.CONTINUE]
+        taken_on = [call for call in calls if call.fate not in TURNS_AWAY]
+        numbered = [call for call in taken_on if ask.on_break is not OnBreak.CONTINUE]
         if len(numbered) > MOST_ATTEMPTS and not scenario.troubles:
             self.finds(f"{len(numbered)} calls for {ask.cid}, {MOST_ATTEMPTS} are allowed")
 

@@ -103,6 +103,10 @@ class _Line:
             self._tag += 1
             self._send(self._tag, outgoing)
 
+    def give_up(self) -> None:
+        """Break the connection."""
+        self._publisher.link.reset()
+
     def _send(self, tag: int, outgoing: Outgoing) -> None:
         publisher = self._publisher
         message_id = f"{self._word}{tag:016x}"

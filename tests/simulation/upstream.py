@@ -31,6 +31,10 @@ class Fate(StrEnum):
     UNREACHABLE = "unreachable"
 
 
+TURNS_AWAY = frozenset({Fate.FULL, Fate.DOWN})
+"""Nothing is taken on and nothing paid, so it spends no attempt."""
+
+
 @dataclass(frozen=True, slots=True)
 class Weather:
     """How often calls go wrong, and how long they take."""

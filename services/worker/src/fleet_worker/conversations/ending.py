@@ -23,10 +23,11 @@ async def ending(home: Home, hold: Hold) -> AsyncGenerator[Terminal | None]:
     The turn's place is taken under the hold's fence: who had it before may only stand still, and can append
     nothing when it goes on.
     """
-    conversation, claim = hold.conversation, Claim(key_text(hold.key), hold.fence, home.channel)
+    conversation = hold.conversation
     if conversation is None:
         yield None
         return
+    claim = Claim(key_text(hold.key), hold.fence, home.channel)
     try:
         took = await home.histories.take(conversation, claim)
     except StoreUnavailableError as error:
