@@ -134,8 +134,9 @@ local function grant_what_can_be(caller)
     looks = looks + 1
     local served = false
     for _, lane in ipairs(lanes_in_turn()) do
-      local first = may_serve(lane, slots) and call('ZRANGE', FLOWS[lane], 0, 0, 'WITHSCORES')
-      if first and first[1] and (n < slots - kept or is_owed(lane, tonumber(first[2]))) then
+      local first = call('ZRANGE', FLOWS[lane], 0, 0, 'WITHSCORES')
+      local turn = first[1] and may_serve(lane, slots)
+      if turn and (n < slots - kept or is_owed(lane, tonumber(first[2]))) then
         local outcome = serve(lane, first[1], tonumber(first[2]), caller)
         if type(outcome) == 'number' then return outcome end
         if outcome == 'granted' then n = n + 1 end
