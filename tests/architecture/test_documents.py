@@ -26,7 +26,13 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```\w*\n(.*?)^```|`([^`\n]+)`", re.DOTALL | re.MULTILINE)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SETTINGS = {variable_name(WorkerSettings, field) for field in WorkerSettings.model_fields}
-OF_THE_TESTS = {"FLEET_TEST_TALKS", "FLEET_TEST_TLS", rabbitmq.CHOICE, store.CHOICE}
+OF_THE_TESTS = {
+    "FLEET_TEST_TALKS",
+    "FLEET_TEST_TLS",
+    "FLEET_TEST_UPGRADE_FROM",
+    rabbitmq.CHOICE,
+    store.CHOICE,
+}
 OF_THE_COMMANDS = {passwords.VARIABLE, "FLEET_OPERATOR"}
 
 documents = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
