@@ -8,8 +8,8 @@ from typing import Any
 HERE = Path(__file__).parent
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 WIDTH, HEIGHT, ACROSS = 8, 8, 3
-# Not the callers' own queues for replies: each of their programs has one.
-OF_THE_FLEET = '{queue=~"deepseek\\\\..+",queue!~"deepseek\\\\.reply\\\\..+"}'
+# Not the callers' queues for replies, of which each program has one, nor the results that nobody listens to.
+OF_THE_FLEET = '{queue=~"deepseek\\\\.(requests|retry|dead|control).*"}'
 
 
 @dataclass(frozen=True)
