@@ -174,3 +174,18 @@ def test_the_broker_lets_a_delivery_be_held_for_as_long_as_a_worker_may_hold_it(
     (timeout,) = re.findall(r"^consumer_timeout = (\d+)$", BROKER, re.MULTILINE)
     assert int(timeout) == CONSUMER_TIMEOUT_MS
     assert default_of("longest_request_s") * 1000 < CONSUMER_TIMEOUT_MS
+
+
+def test_grafana_finds_what_compose_starts():
+    provisioning = ROOT / "deploy/grafana/provisioning"
+    sources = (provisioning / "datasources/compose.yml").read_text()
+    found = re.findall(
+        r"^    uid: (\w+)\n    access: proxy\n    url: http://(\w+):(\d+)$", sources, re.MULTILINE
+    )
+    assert len(found) == sources.count("- name: ")
+    for uid, host, port in found:
+        assert uid == host
+        assert f":{port}\n" in service_in(COMPOSE, host).partition("ports:")[2]
+    (folder,) = re.findall(r"path: ([^}]+)}", (provisioning / "dashboards/fleet.yml").read_text())
+    assert f"./deploy/grafana:{folder}:ro" in service_in(COMPOSE, "grafana")
+    assert f"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: {folder}/overview.json" in COMPOSE
