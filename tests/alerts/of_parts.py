@@ -108,13 +108,18 @@ async def a_poison_message(stage: Stage) -> AsyncGenerator[None]:
     """Each worker that takes one of some requests dies over it."""
     await stage.inject(kind="pace", tokens_per_second=1, match={"prompt": "poison"})
     await stage.ask(4, max_tokens=200, messages=[{"role": "user", "content": "poison"}])
-    for _ in range(3):
+    for _ in range(2):
         await asyncio.sleep(5)
         await stage.fleet.compose("kill", "worker")
         await workers_back(stage)
+    await asyncio.sleep(5)
+    await stage.fleet.compose("kill", "worker")
+    # Watched at once: what the next ones find is over within the seconds that they need to be healthy.
+    back = asyncio.create_task(workers_back(stage))
     try:
         yield
     finally:
+        await back
         await stage.heal()
 
 
