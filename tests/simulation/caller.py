@@ -31,6 +31,8 @@ class Ask:
     cancel_at_s: float | None = None
     again_at_s: tuple[float, ...] = ()
     """When it is published once more."""
+    differs_at_s: float | None = None
+    """When another request comes under the same correlation ID."""
     lane: str = "interactive"
 
     @property
@@ -62,13 +64,17 @@ class Caller:
         for moment in (ask.at_s, *ask.again_at_s):
             self.world.at(moment, self._publish)
             self.still_asks += 1
-        if ask.cancel_at_s is not None:
-            self.world.at(ask.cancel_at_s, self._cancel)
-            self.still_asks += 1
+        for moment, do in ((ask.cancel_at_s, self._cancel), (ask.differs_at_s, self._publish_another)):
+            if moment is not None:
+                self.world.at(moment, do)
+                self.still_asks += 1
 
     def _publish(self) -> None:
         """One publish; where its confirm is lost, another one."""
         self._sent(self._message(), self._publish)
+
+    def _publish_another(self) -> None:
+        self._sent(self._message(temperature=0.5), self._publish_another)
 
     def _cancel(self) -> None:
         cancel = Message(
@@ -97,7 +103,7 @@ class Caller:
         else:
             self.world.later(CONFIRM_WITHIN_S, again)
 
-    def _message(self) -> Message:
+    def _message(self, **more: Any) -> Message:
         ask = self.ask
         self.publishes += 1
         headers: dict[str, Any] = {names.ON_BREAK: str(ask.on_break)}
@@ -105,7 +111,12 @@ class Caller:
             headers[names.WAITING] = True
         if ask.within_s is not None:
             headers[names.DEADLINE_MS] = round(BEGAN_MS + (ask.at_s + ask.within_s) * 1000)
-        body = {"model": MODEL, "messages": [{"role": "user", "content": ask.cid}], "stream": ask.stream}
+        body: dict[str, Any] = {
+            "model": MODEL,
+            "messages": [{"role": "user", "content": ask.cid}],
+            "stream": ask.stream,
+        }
+        body |= more
         return Message(
             body=orjson.dumps(body),
             exchange=REQUESTS,

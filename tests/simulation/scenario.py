@@ -76,7 +76,11 @@ class Scenario:
     @property
     def last_s(self) -> float:
         """When the last of it begins."""
-        asked = [moment for ask in self.asks for moment in (ask.at_s, *ask.again_at_s, ask.cancel_at_s or 0)]
+        asked = [
+            moment
+            for ask in self.asks
+            for moment in (ask.at_s, *ask.again_at_s, ask.cancel_at_s or 0, ask.differs_at_s or 0)
+        ]
         return max(*asked, *(trouble.at_s + SOON_S for trouble in self.troubles), 0.0)
 
     def has(self, *faults: Fault) -> bool:
@@ -91,6 +95,8 @@ ROUGH = Weather(
         Fate.CUT: 2.0,
         Fate.FULL: 1.0,
         Fate.DOWN: 1.0,
+        Fate.LATER: 0.3,
+        Fate.EMPTY: 0.3,
         Fate.SILENT: 0.5,
         Fate.UNREACHABLE: 0.5,
     }
@@ -140,6 +146,7 @@ class _Drawing:
             within_s=chance.choice((None, None, None, 1.0, 4.0, 15.0, 60.0)),
             cancel_at_s=at_s + chance.random() * 5 - 0.2 if chance.random() < 0.2 else None,
             again_at_s=tuple(again),
+            differs_at_s=at_s + chance.random() * 4 if chance.random() < 0.05 else None,
             lane=chance.choice(("interactive", "interactive", "batch")),
         )
 

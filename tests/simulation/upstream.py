@@ -26,6 +26,10 @@ class Fate(StrEnum):
     FULL = "429"
     """Too many calls at once."""
     DOWN = "503"
+    LATER = "429 for a while"
+    """Too many calls, and a Retry-After for which no delivery is held."""
+    EMPTY = "402"
+    """The account has no money; asked for its balance, it has some again."""
     SILENT = "silent"
     """Nothing comes any more, and the connection stays."""
     UNREACHABLE = "unreachable"
@@ -121,9 +125,9 @@ class Sockets(httpx.AsyncBaseTransport):
             await asyncio.sleep(0.05 + chance.random() * 0.3)
             _check_reachable(call)
             match call.fate:
-                case Fate.FULL | Fate.DOWN:
+                case fate if fate in _STATUS:
                     upstream.end(call, "failed")
-                    return _refusal(call.fate, request)
+                    return _refusal(fate, request)
                 case _:
                     stream = _Stream(upstream, call, asked)
                     return httpx.Response(200, stream=stream, request=request)
@@ -140,10 +144,15 @@ def _check_reachable(call: UpstreamCall) -> None:
         raise httpx.ReadError("the connection was reset")
 
 
+_STATUS = {Fate.FULL: 429, Fate.LATER: 429, Fate.DOWN: 503, Fate.EMPTY: 402}
+
+
 def _refusal(fate: Fate, request: httpx.Request) -> httpx.Response:
-    body = {"error": {"message": "too many requests", "type": "rate_limit_error"}}
+    body = {"error": {"message": "not now", "type": "some_error"}}
+    headers = {"retry-after": "40"} if fate is Fate.LATER else {}
     # As a stream: one made of its content counts as read.
-    return httpx.Response(int(fate), stream=httpx.ByteStream(orjson.dumps(body)), request=request)
+    stream = httpx.ByteStream(orjson.dumps(body))
+    return httpx.Response(_STATUS[fate], headers=headers, stream=stream, request=request)
 
 
 class _Stream(httpx.AsyncByteStream):
