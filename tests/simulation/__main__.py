@@ -52,12 +52,12 @@ def _one(seed: int, *, trace: bool) -> int:
 
 def _mutants(most: int) -> int:
     missed = 0
+    sys.stdout.write("| mutant | what is done wrong | seed | how it shows |\n|---|---|---|---|\n")
     for name, mutant in MUTANTS.items():
-        began = process_time()
         found = hunt(name, range(most))
         missed += found is None
-        how = f"seed {found.seed:>4}  {found.wrong[0]}" if found else "MISSED"
-        sys.stdout.write(f"{name:<28} {process_time() - began:5.1f} s  {how}\n    {mutant.what}\n")
+        how = f"{found.seed} | {found.wrong[0]}" if found else f"none of {most} | **missed**"
+        sys.stdout.write(f"| {name} | {mutant.what} | {how} |\n")
         sys.stdout.flush()
     return 1 if missed else 0
 

@@ -71,9 +71,10 @@ class Judge:
             self.finds(f"O6: {len(self.fleet.upstream.in_flight)} calls in flight, {limit} are allowed")
         self._again(call)
         cancelled_at = self._cancelled_at.get(call.cid)
-        known = cancelled_at is not None and call.began > cancelled_at + ON_ITS_WAY_S
-        if known and not unsteady and not self._goes_on(call.cid):
-            self.finds(f"a call for {call.cid}, whose cancel was acknowledged at {cancelled_at}")
+        if cancelled_at is None or call.began <= cancelled_at + ON_ITS_WAY_S:
+            return
+        if not unsteady and not self._goes_on(call.cid):
+            self.finds(f"a call for {call.cid}, whose cancel was acknowledged at {cancelled_at:.2f} s")
 
     def _goes_on(self, cid: str) -> bool:
         """Whether the ledger may know nothing of its calls: the rest of an attempt, or all that was lost."""
@@ -139,9 +140,8 @@ class Judge:
         broke = last.ended == "failed" or last.fate is Fate.SILENT
         excused = broke or self.fleet.was_unsteady(last.process.name, last.began, call.began)
         if not excused and not self.fleet.scenario.forgets:
-            self.finds(
-                f"O7: call {call.number} repeats call {last.number} of {call.cid}, which was {last.ended}"
-            )
+            how = last.ended or "in flight"
+            self.finds(f"O7: call {call.number} repeats call {last.number} of {call.cid}, which was {how}")
 
     def _limit_is_void(self) -> bool:
         """Where the limiter says itself that calls may be too many: it forgot, or a worker was cut off."""
