@@ -42,6 +42,8 @@ class Message:
     published_ms: int
     count: int = 0
     """How often it came back."""
+    expires_s: float | None = None
+    """How long it may wait in its queue."""
 
 
 @dataclass(eq=False, slots=True)
@@ -107,6 +109,8 @@ class Broker:
             self.world.note("broker", "refuses", f"{name} {message.correlation_id}")
             return False
         self._put(name, message)
+        if message.expires_s is not None:
+            self.world.later(message.expires_s, lambda: self._expire(name, message))
         return True
 
     def declare(self, name: str) -> None:
@@ -150,7 +154,7 @@ class Broker:
             return
         back = replace(message, count=message.count + 1)
         if back.count > DELIVERY_LIMIT:
-            self._die(consumer.queue, back)
+            self._die(consumer.queue, back, "delivery_limit")
         else:
             self.queues[consumer.queue].ready.appendleft(back)
         self._hand_over(consumer.queue)
@@ -190,9 +194,15 @@ class Broker:
 
         self.world.later(seconds, resume)
 
-    def _die(self, queue: str, message: Message) -> None:
+    def _expire(self, name: str, message: Message) -> None:
+        if message in self.queues[name].ready:
+            self.queues[name].ready.remove(message)
+            self._die(name, message, "expired")
+
+    def _die(self, queue: str, message: Message, reason: str) -> None:
+        self.world.note("broker", reason, message.correlation_id)
         death = {
-            "reason": "delivery_limit",
+            "reason": reason,
             "queue": queue,
             "exchange": message.exchange,
             "routing-keys": [message.routing_key],

@@ -33,6 +33,8 @@ class Ask:
     """When it is published once more."""
     differs_at_s: float | None = None
     """When another request comes under the same correlation ID."""
+    expires_s: float | None = None
+    """How long it may wait in its queue."""
     lane: str = "interactive"
 
     @property
@@ -125,6 +127,7 @@ class Caller:
             correlation_id=ask.cid,
             reply_to=ask.reply_to,
             headers=headers,
+            expires_s=ask.expires_s,
             message_id=f"{ask.cid}-{self.publishes}",
             published_ms=round(self.world.now_ms()),
         )

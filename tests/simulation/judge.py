@@ -119,6 +119,8 @@ class Judge:
             self.finds(f"O4: chunk {seq} of {run} comes where {expected} should")
         self._chunks[run] = seq
         where = f"{queue} {message.correlation_id}"
+        if int(message.headers["fleet-attempt"]) < self._attempts.get(where, 0):
+            return  # readers drop it; whether it may come at all is asked below
         if self._last_run.get(where, run) != run and not self.fleet.scenario.forgets:
             self.finds(f"O4: text of {run} follows other text, and nobody said that it would")
         self._last_run[where] = run
@@ -255,7 +257,8 @@ class Judge:
             self.finds(f"{ask.cid} ended as crash_loop, and nothing was wrong")
         if code == ErrorCode.CANCELLED and ask.cancel_at_s is None:
             self.finds(f"{ask.cid} ended as cancelled, and nobody cancelled it")
-        if code == ErrorCode.DEADLINE_EXCEEDED and ask.within_s is None and not scenario.troubles:
+        bounded = ask.within_s is not None or ask.expires_s is not None
+        if code == ErrorCode.DEADLINE_EXCEEDED and not bounded and not scenario.troubles:
             self.finds(f"{ask.cid} ended by a deadline that it has not")
 
     def _judge_text(self, cid: str, text: str, *, glued: bool) -> None:

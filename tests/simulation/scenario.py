@@ -147,6 +147,7 @@ class _Drawing:
             cancel_at_s=at_s + chance.random() * 5 - 0.2 if chance.random() < 0.2 else None,
             again_at_s=tuple(again),
             differs_at_s=at_s + chance.random() * 4 if chance.random() < 0.05 else None,
+            expires_s=chance.choice((0.5, 3.0)) if chance.random() < 0.1 else None,
             lane=chance.choice(("interactive", "interactive", "batch")),
         )
 
