@@ -35,6 +35,7 @@ class Ask:
     """When another request comes under the same correlation ID."""
     expires_s: float | None = None
     """How long it may wait in its queue."""
+    conversation: str | None = None
     lane: str = "interactive"
 
     @property
@@ -109,6 +110,8 @@ class Caller:
         ask = self.ask
         self.publishes += 1
         headers: dict[str, Any] = {names.ON_BREAK: str(ask.on_break)}
+        if ask.conversation is not None:
+            headers[names.CONVERSATION] = ask.conversation
         if ask.waiting:
             headers[names.WAITING] = True
         if ask.within_s is not None:

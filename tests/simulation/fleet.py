@@ -61,7 +61,11 @@ class Fleet:
             broker=self.broker,
             store=self.store,
             upstream=self.upstream,
-            settings=Settings(concurrency=self.scenario.concurrency, limit=self.scenario.limit),
+            settings=Settings(
+                concurrency=self.scenario.concurrency,
+                limit=self.scenario.limit,
+                conversations=any(ask.conversation for ask in self.scenario.asks),
+            ),
         )
         worker = SimulatedWorker(slot, f"w{slot}x{number}", around, self.acked)
         self.ever.append(worker)

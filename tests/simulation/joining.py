@@ -19,6 +19,13 @@ from fleet_worker.accounts.upstreams import ChosenLimiter, Upstreams
 from fleet_worker.attempting import Attempting
 from fleet_worker.bootstrap import Worker
 from fleet_worker.cancelling import Canceller
+from fleet_worker.conversations.asking import Asking
+from fleet_worker.conversations.histories import Keeping
+from fleet_worker.conversations.home import Home
+from fleet_worker.conversations.line import Line
+from fleet_worker.conversations.observing import ConversationObserver
+from fleet_worker.conversations.store import StoreHistories
+from fleet_worker.conversations.tokens import TokenCounter
 from fleet_worker.conversations.turns import FleetConversations
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
 from fleet_worker.deepseek.auth import auth_of
@@ -86,6 +93,7 @@ class Observers:
     ledger: LedgerObserver
     limiter: LimiterObserver
     health: HealthObserver
+    conversations: ConversationObserver
 
 
 @cache
@@ -97,6 +105,7 @@ def _observers(slot: int) -> Observers:
         LedgerObserver(registry, SILENCE),
         LimiterObserver(registry, SILENCE),
         HealthObserver(registry, SILENCE),
+        ConversationObserver(registry, SILENCE),
     )
 
 
@@ -115,6 +124,8 @@ class Settings:
 
     concurrency: int
     limit: int
+    conversations: bool
+    """Whether requests are turns of some."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -201,7 +212,7 @@ class Joined:
         )
         runs = count(1)
         replies = RabbitReplies(deliverer, self.name, lambda: f"{self.name}r{next(runs)}")
-        conversations = FleetConversations(cast("Any", None))
+        conversations = await self._conversations(store, seen)
         failing = Failing(ledger=built.ledger, conversations=conversations, replies=replies, clock=clock)
         burying = Burying(
             janitor=Janitor(
@@ -262,6 +273,25 @@ class Joined:
         self.worker = Worker(
             cast("Any", door), built.ledger, supervisor, deliverer, seen.requests, readiness, ""
         )
+
+    async def _conversations(self, store: SharedStore, seen: Observers) -> FleetConversations:
+        line = Line(most=self.around.settings.concurrency)
+        channel = f"{NAMESPACE}:turns:{self.name}"
+        conversations = FleetConversations(
+            Home(
+                histories=StoreHistories(store, NAMESPACE, Keeping()),
+                asking=Asking("oldest_turns", None, TokenCounter(SILENCE), seen.conversations),
+                line=line,
+                channel=channel,
+                trust=store,
+                clock=self.clock,
+                observer=seen.conversations,
+            )
+        )
+        if self.around.settings.conversations:
+            await store.listen(channel, line.hear)
+            await self.parts.enter_async_context(owned(conversations.run(), SILENCE))
+        return conversations
 
     async def _upstreams(
         self, store: SharedStore, limiter: FleetLimiter, seen: Observers, chance: random.Random

@@ -9,13 +9,14 @@ import orjson
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import OnBreak
 from fleet_contracts.topology import CONTROL_CANCELS, DEAD, DEAD_RAW, REQUESTS_DEAD, RETRY
+from fleet_worker.conversations.store import conversations_of
 from simulation.broker import RESULTS_HEARD, Message
 from simulation.caller import TENANT, Caller
 from simulation.door import Delivered
 from simulation.fleet import Fleet
 from simulation.joining import MOST_ATTEMPTS, NAMESPACE
 from simulation.reading import shown_wrong
-from simulation.scenario import Fault
+from simulation.scenario import TALK, Fault
 from simulation.upstream import TURNS_AWAY, Fate, UpstreamCall
 from simulation.worker import SimulatedWorker
 from simulation.world import World
@@ -153,7 +154,7 @@ class Judge:
 
     def _owner_may_be_late(self) -> bool:
         """A worker that was stopped or cut off may have said something before it learned that it is late."""
-        return self.fleet.scenario.has(
+        return self.fleet.scenario.forgets or self.fleet.scenario.has(
             Fault.FREEZE,
             Fault.CUT_DOOR,
             Fault.CUT_PUBLISHERS,
@@ -202,6 +203,7 @@ class Judge:
         """Look at what was received, once all is at rest."""
         for caller in self.fleet.callers:
             self._judge_answer(caller)
+        self._judge_talk()
         if self.world.loop.steps > MOST_STEPS_A_SECOND * self.world.loop.time():
             self.finds(
                 f"O11: something spins: {self.world.loop.steps / self.world.loop.time():.0f} steps a second"
@@ -211,6 +213,24 @@ class Judge:
                 self.finds(f"logged as an error: {event.what} {event.about}")
         for error in self.world.loop.errors:
             self.finds(f"an error that nobody caught: {error.get('message')} {error.get('exception')!r}")
+
+    def _judge_talk(self) -> None:
+        """A conversation has the turns that were answered, each once, and each result its own version."""
+        if self.fleet.scenario.forgets:
+            return
+        turns = self.fleet.store.redis.data.get(
+            f"{conversations_of(NAMESPACE)}{{{TENANT}/{TALK}}}:turns".encode(), []
+        )
+        said = sorted(entry[1:].partition(b"\n")[0].decode() for entry in turns)
+        versions: dict[str, int] = {}
+        for cid, finals in self.finals.items():
+            body = orjson.loads(finals[-1][1].body)
+            if body.get("conversation"):
+                versions[cid] = body["conversation"]["version"]
+        if said != sorted(f"{TENANT}/{cid}~0" for cid in versions):
+            self.finds(f"the conversation has the turns {said}, and results were sent for {sorted(versions)}")
+        if sorted(versions.values()) != list(range(1, len(versions) + 1)):
+            self.finds(f"the versions of the conversation's results are {versions}")
 
     def _judge_answer(self, caller: Caller) -> None:
         ask, finals = caller.ask, self.finals.get(caller.ask.cid, [])

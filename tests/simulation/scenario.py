@@ -8,6 +8,8 @@ from fleet_contracts.grammar import OnBreak
 from simulation.caller import Ask
 from simulation.upstream import Fate, Weather
 
+TALK = "talk"
+"""The conversation that turns are of."""
 SOON_S = 3.0
 """Until a fault has shown what it does, or a dead worker has its successor."""
 
@@ -110,10 +112,13 @@ _OFTEN = (Fault.KILL, Fault.FREEZE, Fault.ISOLATE, Fault.CUT_DOOR, Fault.DRAIN)
 class _Drawing:
     chance: random.Random
     slots: int = field(init=False)
+    talks: bool = field(init=False)
+    """Whether some of the requests are turns of one conversation."""
 
     def scenario(self, seed: int) -> Scenario:
         chance = self.chance
         self.slots = chance.choice((1, 2, 2, 3))
+        self.talks = chance.random() < 0.15
         asks = tuple(self._ask(number) for number in range(chance.randint(1, 5)))
         weather = chance.choice((CALM, CALM, ROUGH))
         if chance.random() < 0.3:
@@ -148,6 +153,7 @@ class _Drawing:
             again_at_s=tuple(again),
             differs_at_s=at_s + chance.random() * 4 if chance.random() < 0.05 else None,
             expires_s=chance.choice((0.5, 3.0)) if chance.random() < 0.1 else None,
+            conversation=TALK if self.talks and chance.random() < 0.7 else None,
             lane=chance.choice(("interactive", "interactive", "batch")),
         )
 

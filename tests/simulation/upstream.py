@@ -119,7 +119,7 @@ class Sockets(httpx.AsyncBaseTransport):
         if upstream.world.over:
             raise httpx.ConnectError("the run is over")
         asked = orjson.loads(request.content)
-        cid = asked["messages"][0]["content"]
+        cid = [one["content"] for one in asked["messages"] if one["role"] == "user"][-1]
         call = upstream.begin(cid, self._process)
         try:
             await asyncio.sleep(0.05 + chance.random() * 0.3)
