@@ -222,14 +222,19 @@ class Judge:
             f"{conversations_of(NAMESPACE)}{{{TENANT}/{TALK}}}:turns".encode(), []
         )
         said = sorted(entry[1:].partition(b"\n")[0].decode() for entry in turns)
+        # An owner that was cut off may append its turn after others have ended the request as cancelled.
+        cancelled = {
+            f"{TENANT}/{one.ask.cid}~0" for one in self.fleet.callers if one.ask.cancel_at_s is not None
+        }
         versions: dict[str, int] = {}
         for cid, finals in self.finals.items():
             body = orjson.loads(finals[-1][1].body)
             if body.get("conversation"):
                 versions[cid] = body["conversation"]["version"]
-        if said != sorted(f"{TENANT}/{cid}~0" for cid in versions):
+        answered = {f"{TENANT}/{cid}~0" for cid in versions}
+        if not (len(said) == len(set(said)) and answered <= set(said) <= answered | cancelled):
             self.finds(f"the conversation has the turns {said}, and results were sent for {sorted(versions)}")
-        if sorted(versions.values()) != list(range(1, len(versions) + 1)):
+        if len(set(versions.values())) != len(versions):
             self.finds(f"the versions of the conversation's results are {versions}")
 
     def _judge_answer(self, caller: Caller) -> None:
