@@ -16,7 +16,7 @@ from simulation.door import Delivered
 from simulation.fleet import Fleet
 from simulation.joining import MOST_ATTEMPTS, NAMESPACE
 from simulation.reading import shown_wrong
-from simulation.scenario import TALK, Fault
+from simulation.scenario import FORGETFUL, TALK, Fault
 from simulation.upstream import TURNS_AWAY, Fate, UpstreamCall
 from simulation.worker import SimulatedWorker
 from simulation.world import World
@@ -148,20 +148,15 @@ class Judge:
 
     def _limit_is_void(self) -> bool:
         """Where the limiter says itself that calls may be too many: it forgot, or a worker was cut off."""
-        return self.fleet.scenario.forgets or self.fleet.scenario.has(
-            Fault.CUT_STORE, Fault.FREEZE, Fault.STORE_RESTART, Fault.ISOLATE
-        )
+        return self._has_had(*FORGETFUL, Fault.CUT_STORE, Fault.FREEZE, Fault.STORE_RESTART, Fault.ISOLATE)
 
     def _owner_may_be_late(self) -> bool:
         """A worker that was stopped or cut off may have said something before it learned that it is late."""
-        return self.fleet.scenario.forgets or self.fleet.scenario.has(
-            Fault.FREEZE,
-            Fault.CUT_DOOR,
-            Fault.CUT_PUBLISHERS,
-            Fault.CUT_STORE,
-            Fault.ISOLATE,
-            Fault.STORE_RESTART,
-        )
+        cut = (Fault.CUT_DOOR, Fault.CUT_PUBLISHERS, Fault.CUT_STORE, Fault.ISOLATE)
+        return self._has_had(*FORGETFUL, *cut, Fault.FREEZE, Fault.STORE_RESTART)
+
+    def _has_had(self, *faults: Fault) -> bool:
+        return self.fleet.scenario.has_had(self.world.loop.time(), *faults)
 
     def _leases(self) -> list[str]:
         """Claims and permits that the store still counts."""
@@ -269,8 +264,9 @@ class Judge:
         calls = [call for call in self.fleet.upstream.calls if call.cid == ask.cid]
         for call in calls:
             self._judge_deadline(caller, call)
-        taken_on = [call for call in calls if call.fate not in TURNS_AWAY]
-        numbered = [call for call in taken_on if ask.on_break is not OnBreak.CONTINUE]
+        # What an account refuses for its own sake, or turns away, counts against no request.
+        free = {*TURNS_AWAY, Fate.EMPTY}
+        numbered = [one for one in calls if one.fate not in free and ask.on_break is not OnBreak.CONTINUE]
         if len(numbered) > MOST_ATTEMPTS and not scenario.troubles:
             self.finds(f"{len(numbered)} calls for {ask.cid}, {MOST_ATTEMPTS} are allowed")
 

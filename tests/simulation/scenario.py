@@ -75,6 +75,10 @@ class Scenario:
         """Whether the store may lose what it was told."""
         return any(trouble.fault in FORGETFUL for trouble in self.troubles)
 
+    def has_had(self, now: float, *faults: Fault) -> bool:
+        """Whether any of these has come by now."""
+        return any(trouble.fault in faults and trouble.at_s <= now for trouble in self.troubles)
+
     @property
     def last_s(self) -> float:
         """When the last of it begins."""
