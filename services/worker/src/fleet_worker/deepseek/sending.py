@@ -60,8 +60,8 @@ class Sender:
         Raises:
             httpx.RequestError: there is none.
         """
-        # As a stream that is read at once: of `content`, httpx would write host and length into the head, which
-        # the transport does anyway, and build the whole head anew for it.
+        # As a stream that is read at once: of `content`, httpx would write host and length into the head,
+        # which the transport does anyway, and build the whole head anew for it.
         stream = httpx.ByteStream(payload)
         request = httpx.Request(
             "POST", self._known(url), headers=_HEADERS, stream=stream, extensions=self._extensions
