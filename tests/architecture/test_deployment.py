@@ -101,6 +101,7 @@ def test_what_compose_starts_is_a_command_of_ours(service: str):
 
 def test_the_image_runs_as_nobody_in_particular():
     assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
+    assert "find / -xdev -type f -perm /6000 -exec chmod a-s {} +" in DOCKERFILE
 
 
 @pytest.mark.parametrize("service", ["simulator", "worker"])
