@@ -18,9 +18,18 @@ if [ "${1:-}" = --build ]; then docker compose build topology; fi
 
 # What is new in the topology comes first; it only adds.
 docker compose run --rm --no-deps topology
-docker compose up --detach --wait --no-deps --no-recreate --scale "worker=$((2 * count))" worker
+if ! docker compose up --detach --wait --no-deps --no-recreate --scale "worker=$((2 * count))" worker; then
+    new=$(docker compose ps --all --quiet worker | grep -vxF "$old" || true)
+    # shellcheck disable=SC2086 # one word for each container
+    for one in $new; do
+        docker logs --tail 3 "$one" >&2 2>&1
+        docker rm --force "$one" >/dev/null
+    done
+    echo "The new workers did not become ready, for what they say above, and are taken away; the old ones go on." >&2
+    exit 1
+fi
 echo "$count new ready; the $count old ones end when their running calls have" >&2
-# shellcheck disable=SC2086 # one word for each container
+# shellcheck disable=SC2086
 docker stop $old >/dev/null
 # shellcheck disable=SC2086
 docker rm $old >/dev/null
