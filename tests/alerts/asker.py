@@ -10,6 +10,7 @@ from uuid import uuid4
 import aio_pika
 from aio_pika.abc import AbstractRobustChannel
 
+from fleet_contracts import Lane
 from fleet_contracts.headers import PUBLISHED_MS
 from fleet_contracts.topology import REQUESTS
 
@@ -26,7 +27,13 @@ class Asker:
         self._channel = channel
 
     async def ask(
-        self, body: object, tenant: str, *, expires_s: float | None = None, reply_to: str = UNREAD
+        self,
+        body: object,
+        tenant: str,
+        *,
+        lane: Lane = Lane.INTERACTIVE,
+        expires_s: float | None = None,
+        reply_to: str = UNREAD,
     ) -> None:
         """Publish one request; bytes as they are, anything else as JSON."""
         message = aio_pika.Message(
@@ -39,7 +46,7 @@ class Asker:
             headers={PUBLISHED_MS: time.time_ns() // 1_000_000},
         )
         exchange = await self._channel.get_exchange(REQUESTS, ensure=False)
-        await exchange.publish(message, f"interactive.{tenant}", timeout=10)
+        await exchange.publish(message, f"{lane}.{tenant}", timeout=10)
 
     async def declare(self, queue: str, arguments: Mapping[str, Any]) -> None:
         """Make sure of a queue for replies."""
