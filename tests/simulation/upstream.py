@@ -35,7 +35,7 @@ class Fate(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-TURNS_AWAY = frozenset({Fate.FULL, Fate.DOWN})
+TURNS_AWAY = frozenset({Fate.FULL, Fate.LATER, Fate.DOWN, Fate.EMPTY})
 """Nothing is taken on and nothing paid, so it spends no attempt."""
 
 
