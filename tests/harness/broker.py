@@ -15,6 +15,8 @@ from harness.rabbitmq import a_broker
 T = TypeVar("T")
 
 PATIENCE_S = 20.0
+NOT_LET_IN = "failed to connect to node"
+"""What erl_call says of a node that does not answer its handshake in time."""
 _STARTED = "length([sys:get_state(P) || {_, P, _, _} <- supervisor:which_children(rabbit_fifo_dlx_sup)])"
 _WANTED = (
     'length([Q || Q <- rabbit_amqqueue:list(), lists:keymember(<<"x-dead-letter-strategy">>, 1,'
@@ -47,14 +49,14 @@ class SharedBroker:
         return await self._there(lambda: self._broker.ctl(*arguments))
 
     async def evaluate(self, expression: str) -> str:
-        return await self._there(lambda: self._broker.evaluate(expression))
+        return await self._once_let_in(lambda: self._broker.evaluate(expression))
 
     async def add_vhost(self, name: str) -> str:
-        return await self._there(lambda: self._broker.add_vhost(name))
+        return await self._once_let_in(lambda: self._broker.add_vhost(name))
 
     async def delete_vhost(self, name: str) -> None:
         await self._until_dead_lettering_runs()
-        await self._there(lambda: self._broker.delete_vhost(name))
+        await self._once_let_in(lambda: self._broker.delete_vhost(name))
 
     async def stop_app(self) -> None:
         await self._there(self._broker.stop_app)
@@ -99,6 +101,17 @@ class SharedBroker:
             return await self.evaluate(_SOME_DEAD_LETTERING_STARTS) == "true"
         except StackError:
             return True  # a broker that has much to do does not always let in who wants to ask
+
+    async def _once_let_in(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Ask again while the node, with much else to do, lets nobody in: until then it has done nothing."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    return await self._there(call)
+                except StackError as error:
+                    if NOT_LET_IN not in str(error):
+                        raise
+                await asyncio.sleep(0.2)
 
     async def _there(self, call: Callable[[], Awaitable[T]]) -> T:
         return await asyncio.wrap_future(self._portal.start_task_soon(call))

@@ -12,7 +12,7 @@ from fleet_cli.stack.rabbitmq.broker import Broker
 from fleet_cli.stack.rabbitmq.installation import Installation, installed, unpacked
 from fleet_cli.stack.rabbitmq.packages import RABBITMQ
 from fleet_cli.stack.rabbitmq.private import private_broker
-from fleet_cli.stack.rabbitmq.sources import local_broker
+from fleet_cli.stack.rabbitmq.sources import local_broker, sources
 from fleet_cli.stack.report import Report
 from fleet_cli.stack.sources import Source, first_available
 from harness.debian import OtherBundle, loader_in, unpacked_bundle
@@ -23,6 +23,10 @@ CHOICE = "FLEET_TEST_BROKER"
 NEWEST = "4"
 RELEASES = {"4.0": "trixie", NEWEST: "forky"}
 """Debian's releases by the generation that they package; 4 is the newest one that Debian has."""
+HERE = "here"
+"""The choice of what is installed here, or else unpacked, though a Docker engine answers: in a container, a
+broker sees no file of this machine, as tests of TLS need it."""
+IN_A_CONTAINER = "in a container"
 
 ELF = b"\x7fELF"
 BEHIND = ".elf"
@@ -59,8 +63,9 @@ class OtherRabbitMQ(OtherBundle):
 def chosen_generation(environ: Mapping[str, str]) -> str:
     """What the run's CHOICE names, or nothing."""
     generation = environ.get(CHOICE, "")
-    if generation not in {"", *RELEASES}:
-        raise ValueError(f"{CHOICE} is {generation!r}: set it to {' or '.join(RELEASES)}, or unset it")
+    if generation not in {"", HERE, *RELEASES}:
+        choices = " or ".join((*RELEASES, HERE))
+        raise ValueError(f"{CHOICE} is {generation!r}: set it to {choices}, or unset it")
     return generation
 
 
@@ -69,6 +74,11 @@ def a_broker(
 ) -> AbstractAsyncContextManager[Broker]:
     """A broker of this generation, or what the stack finds for none. Raises UnavailableError."""
     where = cache_dir(environ)
+    if generation == HERE:
+        ways = [way for way in sources(report, environ, where, None) if way.name != IN_A_CONTAINER]
+        return first_available(
+            ways, report, nothing="no RabbitMQ can be had here but in a container: {tried}"
+        )
     if generation:
         release = RELEASES[generation]
         way = Source(f"of Debian {release}", lambda: _unpacked(release, report, environ, where))
@@ -78,8 +88,8 @@ def a_broker(
 
 async def an_installation(environ: Mapping[str, str], where: Path, report: Report = print) -> Installation:
     """The RabbitMQ of the run's choice, or of this machine, as folders. Raises UnavailableError."""
-    if generation := chosen_generation(environ):
-        return await _other(RELEASES[generation], report, environ, where)
+    if release := RELEASES.get(chosen_generation(environ)):
+        return await _other(release, report, environ, where)
     try:
         return installed(environ)
     except UnavailableError:

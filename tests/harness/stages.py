@@ -17,6 +17,7 @@ from fleet_client.sync.fleet import Calls
 from fleet_client.testing import Asked, Fails, FakeFleet, Says, Silence, SyncFakeFleet
 from fleet_contracts import Lane
 from fleet_contracts.grammar import lane_and_tenant, results_key
+from fleet_contracts.headers import PUBLISHED_MS
 from fleet_contracts.reply import id_base
 from fleet_contracts.topology import CONTROL, RESULTS
 from harness import replies as wire
@@ -109,6 +110,7 @@ def _play(
 
 def _recorded(asked: scripted.Asked) -> Asked:
     headers = dict(asked.message.headers)
+    assert headers.pop(PUBLISHED_MS, 0), "a request says when it was published"
     return Asked(
         id=asked.id,
         tenant=str(headers["fleet-tenant"]),
