@@ -1,5 +1,6 @@
 """The two files of a batch, torn at every byte."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,17 @@ from fleet_cli.wrong_input import WrongInputError
 
 BEGUN = Begun("mine", "default", {"model": ""})
 INPUT = Input("prompts.jsonl", 9, 9, "ab")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unflushed() -> Iterator[None]:
+    """What lies in the files is the subject; to wait for the disk some thousand times shows no more of it."""
+
+    def at_once(_file: int) -> None: ...
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("fleet_cli.batch.book.os.fsync", at_once)
+        yield
 
 
 def said(key: int, text: str = "yes") -> bytes:
