@@ -2,6 +2,7 @@
 
 import com.google.gson.*;
 import com.rabbitmq.client.*;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.util.*;
 import java.util.concurrent.*;
@@ -31,6 +32,10 @@ public final class Ask {
                 throw new Trouble(text(last, "code") + ": " + text(last, "message"));
         } catch (Trouble trouble) {
             System.err.println(trouble.getMessage());
+            System.exit(1);
+        } catch (IOException | ShutdownSignalException broken) {
+            Throwable why = broken.getCause() == null ? broken : broken.getCause();
+            System.err.println("Does the broker run, is the topology applied? " + why.getMessage());
             System.exit(1);
         }
     }

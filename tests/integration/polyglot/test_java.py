@@ -56,6 +56,8 @@ async def test_java_says_that_nobody_takes_requests_where_the_topology_is_missin
     ended = await java.ask(QUESTION, amqp_url=vhost)
     assert (ended.status, ended.out) == (1, "")
     assert "is the topology applied?" in ended.complaint
+    assert "no exchange 'deepseek.requests'" in ended.complaint
+    assert len(ended.complaint.splitlines()) == 1
 
 
 async def test_java_says_how_to_name_a_broker(java: Java):
