@@ -11,7 +11,7 @@ import time
 from typing import Any, Protocol
 
 from limiter_loop import loop_factory
-from limiter_rivals import LocalShare, Polling
+from limiter_rivals import Asking, LocalShare, Polling
 from prometheus_client import CollectorRegistry
 
 from fleet_chassis.clock import SystemClock
@@ -137,6 +137,8 @@ async def main() -> None:
                 await report(Bench(plan, ours), calls)
         elif plan["limiter"] == "polling":
             await report(Bench(plan, Polling(store, plan["rules"]["concurrency"])), calls)
+        elif plan["limiter"] == "ping":
+            await report(Bench(plan, Asking(store)), calls)
         else:
             await report(Bench(plan, LocalShare(plan["rules"]["concurrency"] // plan["processes"])), calls)
 
