@@ -71,15 +71,21 @@ class Outcome:
         return next((event.at for event in self.events if event.in_flight >= limit), self.ended)
 
     def held_by_the_dead_s(self, ends: float) -> tuple[float, float]:
-        """Lease seconds between kills and the moments at which the store took them back; the longest wait."""
+        """Lease seconds between kills and the moments at which the store took them back; the longest wait.
+
+        What the store has not taken back by the end is counted until then, a lease for each call cut off.
+        """
         total, longest = 0.0, 0.0
         for number, kill in enumerate(self.kills):
             following = self.kills[number + 1] if number + 1 < len(self.kills) else ends
-            for at, leases in self.taken_back:
-                if kill <= at < following:
-                    total += leases * (at - kill)
-                    longest = max(longest, at - kill)
+            back = [(at, leases) for at, leases in self.taken_back if kill <= at < following]
+            for at, leases in back or [(following, self._cut_off_at(kill))]:
+                total += leases * (at - kill)
+                longest = max(longest, at - kill)
         return total, longest
+
+    def _cut_off_at(self, kill: float) -> int:
+        return sum(event.what == "broken" and kill <= event.at < kill + 1 for event in self.events)
 
     def windows(self, window_s: float, *, tokens: bool) -> list[float]:
         """What began in the window before each beginning, that one included."""

@@ -39,7 +39,7 @@ async def concurrency(args: Any) -> AsyncIterator[Figure]:
 
 async def kills(args: Any) -> AsyncIterator[Figure]:
     """The same with a worker killed every 5 s; what the dead's unexpired leases hold is told apart."""
-    for_s = max(27.0, args.seconds)
+    for_s = max(29.0, args.seconds)
     run = await play(args, kill_every=5, prepared=int(for_s / 5), for_s=for_s, **STRICT)
     begins, over = run.first_full(64), run.count("refused")
     busy_s, all_s = run.busy_s(begins, run.ended), 64 * (run.ended - begins)
