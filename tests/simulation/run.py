@@ -127,7 +127,7 @@ def simulate_many(seeds: range, report: Report = lambda _: None) -> list[Verdict
         report(verdict)
         if verdict.wrong:
             failed.append(verdict)
-        if number % COLLECTS_EVERY == 0:
+        if number % COLLECTS_EVERY == COLLECTS_EVERY - 1:
             gc.collect()
     return failed
 
@@ -139,6 +139,6 @@ def hunt(name: str, seeds: range) -> Verdict | None:
             verdict = simulate(seed)
             if verdict.wrong:
                 return verdict
-            if number % COLLECTS_EVERY == 0:
+            if number % COLLECTS_EVERY == COLLECTS_EVERY - 1:
                 gc.collect()
     return None
