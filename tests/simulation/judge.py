@@ -264,11 +264,18 @@ class Judge:
         calls = [call for call in self.fleet.upstream.calls if call.cid == ask.cid]
         for call in calls:
             self._judge_deadline(caller, call)
-        # What an account refuses for its own sake, or turns away, counts against no request.
-        free = {*TURNS_AWAY, Fate.EMPTY}
-        numbered = [one for one in calls if one.fate not in free and ask.on_break is not OnBreak.CONTINUE]
-        if len(numbered) > MOST_ATTEMPTS and not scenario.troubles:
-            self.finds(f"{len(numbered)} calls for {ask.cid}, {MOST_ATTEMPTS} are allowed")
+        taken_on = [call for call in calls if call.fate not in TURNS_AWAY]
+        # Whoever takes a request over from a worker that is gone may begin one more.
+        most = MOST_ATTEMPTS + sum(map(self._was_given_up, taken_on))
+        if len(taken_on) > most and not scenario.forgets:
+            self.finds(f"{len(taken_on)} calls for {ask.cid}, {most} are allowed")
+
+    def _was_given_up(self, call: UpstreamCall) -> bool:
+        """Whether its worker broke a call off that went well, or could not be relied on meanwhile."""
+        broken_off = call.ended == "left" and call.fate is not Fate.SILENT
+        return broken_off or self.fleet.was_unsteady(
+            call.process.name, call.began, call.over_at or call.began
+        )
 
     def _judge_failure(self, caller: Caller, code: str) -> None:
         scenario, ask = self.fleet.scenario, caller.ask
