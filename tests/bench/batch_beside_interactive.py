@@ -223,7 +223,7 @@ async def measure(url: str, folder: Path, lines: int, window: int, turns: Turns)
         (folder / "turns").mkdir()
         second = a_batch(folder / "turns", url, "--concurrency", str(window))
         write_prompts(second.source, 100_000)
-        processes = {"worker": worker.pid, "simulator": simulator.pid, "caller": os.getpid()}
+        processes = {"worker": worker.pid, "simulator": simulator.pid, "all of the bench": os.getpid()}
         still, running = await in_turns(fleet, second, turns, processes)
         say(still.shown("it stands still"))
         say(running.shown("it runs, in turns"))

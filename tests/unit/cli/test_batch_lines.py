@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_cli.batch.checking import checked, demand
+from fleet_cli.batch.checking import WrongLinesError, checked, demand
 from fleet_cli.batch.choosing import choices
 from fleet_cli.batch.keys import Keys, digest_of
 from fleet_cli.batch.line import Choices, LineError, line_of
@@ -120,10 +120,17 @@ def test_a_file_that_is_wrong_is_told_by_line_numbers(tmp_path: Path) -> None:
     path.write_bytes(b"\n".join(lines))
     found = checked(path, PLAIN)
     assert (found.lines, found.last, found.wrong) == (4, 5, 2)
-    with pytest.raises(WrongInputError, match="nothing was sent") as told:
+    with pytest.raises(WrongLinesError, match="nothing was sent, because 2 of 4 lines") as told:
         demand(found, path)
-    assert "line 4: it begins like JSON" in str(told.value)
-    assert "line 5: custom_id 'a' was used in line 3 already" in str(told.value)
+    first, second = told.value.sentences
+    assert first.startswith("line 4: it begins like JSON")
+    assert second == "line 5: custom_id 'a' was used in line 3 already"
+
+
+def test_what_is_wrong_is_told_in_the_order_of_the_lines(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.jsonl"
+    path.write_bytes(b'{"custom_id": "a", "prompt": "x"}\n{"custom_id": "a", "prompt": "y"}\n{broken\n')
+    assert [sentence.split(":")[0] for sentence in checked(path, PLAIN).sentences()] == ["line 2", "line 3"]
 
 
 def test_only_the_first_problems_are_named_and_all_are_counted(tmp_path: Path) -> None:
@@ -137,7 +144,7 @@ def test_only_the_first_problems_are_named_and_all_are_counted(tmp_path: Path) -
 def test_lines_that_are_too_large_are_told_and_not_held(tmp_path: Path) -> None:
     path = tmp_path / "prompts.jsonl"
     path.write_bytes(b"x" * (9 * 1024 * 1024) + b"\n" + b"y" * (MOST_BYTES + 5) + b"\nfine\n")
-    assert [each.split(":")[0] for each in checked(path, PLAIN).problems] == ["line 1", "line 2"]
+    assert [number for number, _ in checked(path, PLAIN).problems] == [1, 2]
 
 
 def test_an_empty_file_and_a_missing_one_are_told(tmp_path: Path) -> None:

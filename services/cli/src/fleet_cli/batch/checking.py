@@ -32,7 +32,7 @@ class Checked:
         sha256: of all lines.
         known_sha256: of as many lines as an earlier run had found; empty where there are fewer.
         models: how many lines ask which model.
-        problems: what is wrong, in sentences; the first few.
+        problems: what is wrong, by the line's number; the first few.
         wrong: lines that are wrong.
     """
 
@@ -42,19 +42,31 @@ class Checked:
     sha256: str = ""
     known_sha256: str = ""
     models: Counter[str] = field(default_factory=Counter[str])
-    problems: list[str] = field(default_factory=list[str])
+    problems: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     wrong: int = 0
 
     def complain(self, number: int, what: str) -> None:
         """Note that a line is wrong."""
         self.wrong += 1
         if len(self.problems) < _MOST_NAMED:
-            self.problems.append(f"line {number}: {what}")
+            self.problems.append((number, what))
 
     def sentences(self) -> list[str]:
-        """What is wrong, the last sentence for all that is not named."""
+        """What is wrong, line by line, the last sentence for all that is not named."""
         more = self.wrong - len(self.problems)
-        return [*self.problems, *([f"and {more} more lines are wrong"] if more > 0 else [])]
+        named = [f"line {number}: {what}" for number, what in sorted(self.problems)]
+        return [*named, *([f"and {more} more lines are wrong"] if more > 0 else [])]
+
+
+class WrongLinesError(WrongInputError):
+    """Lines of the input are wrong; `sentences` names them."""
+
+    def __init__(self, found: Checked, path: Path) -> None:
+        super().__init__(
+            f"nothing was sent, because {found.wrong} of {found.lines} lines of {path} have to be corrected "
+            "first; `fleet batch check` looks at it again"
+        )
+        self.sentences = found.sentences()
 
 
 def checked(path: Path, choices: Choices, known: int = 0) -> Checked:
@@ -95,11 +107,11 @@ def demand(found: Checked, path: Path) -> None:
     """Refuse a file that is wrong.
 
     Raises:
-        WrongInputError: something is wrong with it, or nothing is in it.
+        WrongLinesError: lines of it are wrong.
+        WrongInputError: nothing is in it.
     """
     if found.wrong:
-        said = "; ".join(found.sentences())
-        raise WrongInputError(f"nothing was sent, because {path} has to be corrected first: {said}")
+        raise WrongLinesError(found, path)
     if not found.lines:
         raise WrongInputError(f"{path} has no lines: write one prompt, or one JSON object, on each")
 

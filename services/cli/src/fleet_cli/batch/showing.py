@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fleet_chassis.clock import Clock
 from fleet_cli.batch.book import read_state
-from fleet_cli.batch.checking import checked, demand
+from fleet_cli.batch.checking import WrongLinesError, checked, demand
 from fleet_cli.batch.errors import BatchError
 from fleet_cli.batch.figures import Figures, duration, figures_of, short
 from fleet_cli.batch.guess import cost_of_all_nano
@@ -19,6 +19,7 @@ from fleet_cli.batch.running import Ended, run_batch
 from fleet_cli.batch.wish import Wish
 from fleet_cli.connecting import connected
 from fleet_cli.console import complain, say
+from fleet_cli.wrong_input import WrongInputError
 from fleet_client import BrokerUnreachable, Fleet
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -42,6 +43,12 @@ async def run_and_show(url: str, wish: Wish, clock: Clock) -> bool:
         # The broker itself says more precisely what is wrong than a client that keeps trying.
         await (await connected(url, "fleet batch", _DIAGNOSIS_S)).close()
         raise
+    except WrongLinesError as wrong:
+        for sentence in wrong.sentences:
+            complain(sentence)
+        raise
+    except WrongInputError:
+        raise  # the same command does not go on
     except BaseException:
         _say_where_it_stands(wish.results)
         raise
