@@ -136,11 +136,13 @@ class Attempts:
         """
         self._pieces, self._received = 0, 0.0
         self.hold.check_may_call()
-        number = self.started if self._goes_on else await self.ledger.begin_attempt(self.hold)
-        self.observer.attempted(number, self._account)
         if self._goes_on:
+            await self.ledger.go_on(self.hold)  # others may have ended the request meanwhile
+            self.observer.attempted(self.started, self._account)
             self._beside += 1
             return
+        number = await self.ledger.begin_attempt(self.hold)
+        self.observer.attempted(number, self._account)
         self._sent_at_ms = self.clock.now_ms()
         if self.hold.void is not None:
             self.stream.restart(number, self.hold.void)

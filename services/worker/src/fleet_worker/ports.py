@@ -108,6 +108,14 @@ class Ledger(Protocol):
         """
         ...
 
+    async def go_on(self, hold: Hold) -> None:
+        """Make sure that another call of the attempt that runs may start now.
+
+        Raises:
+            LostError, CompletionError: as `begin_attempt`.
+        """
+        ...
+
     async def commit(self, hold: Hold, terminal: Terminal, deadline: Deadline) -> Terminal:
         """Store the terminal reply unless there is one; returns the one that counts, to be published.
 

@@ -52,18 +52,22 @@ class FleetLedger:
     async def begin_attempt(self, hold: Hold) -> int:
         """Record that an upstream call starts now."""
         number = hold.begun(self.worker, self.clock.now_ms())
+        await self.go_on(hold)
+        return number
+
+    async def go_on(self, hold: Hold) -> None:
+        """Make sure that an upstream call may start now."""
         try:
             standing = await self.renewing.renew(hold)
         except StoreUnavailableError as error:
             # Nobody else can claim the request meanwhile; the attempt is stated with the next renewal.
             if self.starts_unrecorded and any(delivery.held for delivery in hold.deliveries):
                 hold.check()
-                return number
+                return
             raise LostError("the store is away: no call may start") from error
         if standing in {Standing.LOST, Standing.ENDED}:
             raise LostError("the request is in other hands")
         hold.check()
-        return number
 
     async def commit(self, hold: Hold, terminal: Terminal, deadline: Deadline) -> Terminal:
         """Store the terminal reply unless there is one; returns the one that counts."""

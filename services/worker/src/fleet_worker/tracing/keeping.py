@@ -35,6 +35,10 @@ class TracedLedger:
         now.attempt, now.calls, now.void = number, 0, hold.void
         return number
 
+    async def go_on(self, hold: Hold) -> None:
+        """As the protocol says."""
+        await self.inner.go_on(hold)
+
     async def commit(self, hold: Hold, terminal: Terminal, deadline: Deadline) -> Terminal:
         """As the protocol says."""
         now = course.current.get(None)
