@@ -74,13 +74,8 @@ class Judge:
         cancelled_at = self._cancelled_at.get(call.cid)
         if cancelled_at is None or call.began <= cancelled_at + ON_ITS_WAY_S:
             return
-        if not unsteady and not self._goes_on(call.cid):
+        if not unsteady and not self.fleet.scenario.forgets:
             self.finds(f"a call for {call.cid}, whose cancel was acknowledged at {cancelled_at:.2f} s")
-
-    def _goes_on(self, cid: str) -> bool:
-        """Whether the ledger may know nothing of its calls: the rest of an attempt, or all that was lost."""
-        ask = next(caller.ask for caller in self.fleet.callers if caller.ask.cid == cid)
-        return ask.on_break is OnBreak.CONTINUE or self.fleet.scenario.forgets
 
     def acked(self, worker: SimulatedWorker, delivered: Delivered) -> None:
         """A worker acknowledges a delivery."""
