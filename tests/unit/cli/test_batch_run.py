@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from fleet_chassis.clock import SystemClock
+from fleet_cli.batch.checking import WrongLinesError
 from fleet_cli.batch.choosing import choices
 from fleet_cli.batch.figures import Figures, Rate, duration, short
 from fleet_cli.batch.hours import CheaperHours
@@ -215,8 +216,9 @@ async def test_a_batch_is_not_gone_on_with_under_other_terms(tmp_path: Path, cha
 
 async def test_a_wrong_file_costs_nothing(tmp_path: Path) -> None:
     house = House(tmp_path, "a?", "{broken")
-    with pytest.raises(WrongInputError, match="line 2"):
+    with pytest.raises(WrongLinesError, match="1 of 2 lines") as wrong:
         await house.run()
+    assert [sentence.partition(":")[0] for sentence in wrong.value.sentences] == ["line 2"]
     assert not house.fake.asked
 
 

@@ -29,7 +29,8 @@ def test_a_limit_is_at_least_one_and_at_most_what_is_configured_and_was_just_nam
     learned = Learned(START)
     for number, (what, told) in enumerate(sequence):
         before = learned.limit(MOST)
-        ended(learned, what, told, in_flight, 10.0 * number)
+        # From 10 on: no call began before the clock did.
+        ended(learned, what, told, in_flight, 10.0 * number + 10)
         after = learned.limit(MOST)
         assert 1 <= after <= MOST
         if what == "refused":
