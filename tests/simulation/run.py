@@ -9,9 +9,11 @@ from time import process_time
 
 from simulation.broker import Broker
 from simulation.caller import Caller
+from simulation.ends import Ends
 from simulation.fleet import Fleet
 from simulation.history import History
 from simulation.judge import Judge
+from simulation.leftovers import still_to_do
 from simulation.logs import LOG
 from simulation.loop import SimulatedLoop
 from simulation.mutants import planted
@@ -86,14 +88,14 @@ def _run(world: World, scenario: Scenario, judge: Judge) -> None:
 
 def _look(world: World, judge: Judge) -> None:
     """End the run when it has come to rest, or takes too long for it."""
-    left = judge.rest()
+    left = still_to_do(judge.fleet)
     if left and world.loop.time() < REST_WITHIN_S and world.loop.steps < MOST_STEPS and not judge.wrong:
         world.later(LOOKS_EVERY_S, lambda: _look(world, judge))
         return
     if not judge.wrong:
         for what in left:
             judge.finds(f"no rest after {world.loop.time():.0f} s: {what}")
-        judge.judge()
+        Ends(judge).judge()
     world.history.closed = True
     world.over = True
     world.loop.stop()
