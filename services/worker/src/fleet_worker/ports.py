@@ -18,8 +18,8 @@ class Completions(Protocol):
     async def complete(self, request: Request, deadline: Deadline, emit: Emit) -> Completion:
         """Make one upstream call.
 
-        `emit` gets each delta of a streamed answer in order and is called from this task only. Cancelling
-        closes the upstream socket.
+        `emit` gets each delta of a streamed answer in order, on the event loop, in the caller's context and
+        not always in its task: it must not wait. Cancelling closes the upstream socket.
 
         Raises:
             CompletionError: anything but a whole answer.

@@ -96,7 +96,7 @@ class DeepSeek:
         Args:
             request: Its `payload` is POSTed byte for byte, but for the server's quirks and a `user_id`.
             deadline: When nobody wants the answer any more.
-            emit: Gets each delta of a streamed answer, from this task.
+            emit: Gets each delta of a streamed answer, in this task's context.
 
         Raises:
             CompletionError: anything but a whole answer.
