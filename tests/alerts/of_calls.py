@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from alerts.asker import FULL
@@ -15,48 +15,48 @@ FLEET = ("exec", "--no-TTY", "worker", "fleet")
 
 
 @asynccontextmanager
-async def upstream_down(stage: Stage) -> AsyncGenerator[None]:
+async def _misbehaving(
+    stage: Stage, fault: dict[str, Any], every_s: float, **asked: Any
+) -> AsyncGenerator[None]:
+    await stage.inject(**fault)
+    async with stage.asking(every_s, **asked):
+        yield
+    await stage.heal()
+
+
+def upstream_down(stage: Stage) -> AbstractAsyncContextManager[None]:
     """DeepSeek answers 503, always."""
-    await stage.inject(kind="status", status=503)
-    async with stage.asking(0.1):
-        yield
-    await stage.heal()
+    return _misbehaving(stage, {"kind": "status", "status": 503}, 0.1)
 
 
-@asynccontextmanager
-async def upstream_shaky(stage: Stage) -> AsyncGenerator[None]:
+def upstream_shaky(stage: Stage) -> AbstractAsyncContextManager[None]:
     """DeepSeek answers 503 to four calls in ten."""
-    await stage.inject(kind="status", status=503, probability=0.42, seed=3)
-    async with stage.asking(0.1):
-        yield
-    await stage.heal()
+    return _misbehaving(stage, {"kind": "status", "status": 503, "probability": 0.42, "seed": 3}, 0.1)
 
 
-@asynccontextmanager
-async def upstream_throttles(stage: Stage) -> AsyncGenerator[None]:
+def upstream_throttles(stage: Stage) -> AbstractAsyncContextManager[None]:
     """DeepSeek answers 429 to one call in five: somebody else uses the account."""
-    await stage.inject(kind="status", status=429, probability=0.2, seed=5)
-    async with stage.asking(0.2):
-        yield
-    await stage.heal()
+    return _misbehaving(stage, {"kind": "status", "status": 429, "probability": 0.2, "seed": 5}, 0.2)
 
 
-@asynccontextmanager
-async def text_late(stage: Stage) -> AsyncGenerator[None]:
+def text_late(stage: Stage) -> AbstractAsyncContextManager[None]:
     """DeepSeek lets calls wait for a minute before their first text."""
-    await stage.inject(kind="slow_first_token", seconds=LATE_S, match={"prompt": "patience"})
-    async with stage.asking(1.0, messages=[{"role": "user", "content": "patience"}]):
-        yield
-    await stage.heal()
+    return _misbehaving(
+        stage,
+        {"kind": "slow_first_token", "seconds": LATE_S, "match": {"prompt": "patience"}},
+        1.0,
+        messages=[{"role": "user", "content": "patience"}],
+    )
 
 
-@asynccontextmanager
-async def streams_broken(stage: Stage) -> AsyncGenerator[None]:
+def streams_broken(stage: Stage) -> AbstractAsyncContextManager[None]:
     """Connections to DeepSeek are reset in the middle of every other answer."""
-    await stage.inject(kind="reset", after_chunks=10, probability=0.3, seed=9, match={"prompt": "tale"})
-    async with stage.asking(0.8, **LONG):
-        yield
-    await stage.heal()
+    return _misbehaving(
+        stage,
+        {"kind": "reset", "after_chunks": 10, "probability": 0.3, "seed": 9, "match": {"prompt": "tale"}},
+        0.8,
+        **LONG,
+    )
 
 
 @asynccontextmanager

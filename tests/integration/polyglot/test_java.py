@@ -1,12 +1,11 @@
 """A Java backend, written from `contracts/` alone with RabbitMQ's own client, asks a real fleet."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
-from fleet_simulator.answers import expected_text
 from fleet_simulator.faults import Fault, Kind
+from harness.asked import answer_to
 from harness.house import a_house
 from harness.java import PROGRAM, Java, java_program
 
@@ -20,15 +19,6 @@ async def java(private_environ: Mapping[str, str]) -> Java:
     return await java_program(private_environ)
 
 
-def answer() -> str:
-    body: dict[str, Any] = {
-        "model": "deepseek-flash",
-        "messages": [{"role": "user", "content": QUESTION}],
-        "thinking": {"type": "disabled"},
-    }
-    return expected_text(body)[1]
-
-
 async def test_java_shows_a_streamed_answer_as_it_comes_and_voids_what_a_new_attempt_replaces(
     java: Java, fleet_vhost: str
 ):
@@ -38,8 +28,8 @@ async def test_java_shows_a_streamed_answer_as_it_comes_and_voids_what_a_new_att
     assert (ended.status, ended.complaint) == (0, "")
     shown, void, whole = ended.out.partition("\n[a new attempt: forget the text above]\n")
     assert void
-    assert answer().startswith(shown)
-    assert whole == f"{answer()}\n"
+    assert answer_to(QUESTION).startswith(shown)
+    assert whole == f"{answer_to(QUESTION)}\n"
 
 
 async def test_java_tells_a_refused_publish_by_its_code_and_a_sentence(java: Java, fleet_vhost: str):

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from fleet_contracts.printing.examples import Example, read_examples
-from fleet_simulator.answers import expected_text
 from fleet_simulator.faults import Fault, Kind
+from harness.asked import answer_to
 from harness.broker import SharedBroker
 from harness.house import a_house
 from harness.node import CONTRACTS, PROGRAMS, Node, node_programs
@@ -40,15 +40,6 @@ def vhost_of(url: str) -> str:
     return urlsplit(url).path[1:]
 
 
-def answer() -> str:
-    body: dict[str, Any] = {
-        "model": "deepseek-flash",
-        "messages": [{"role": "user", "content": QUESTION}],
-        "thinking": {"type": "disabled"},
-    }
-    return expected_text(body)[1]
-
-
 def without_empty_headers(example: Example) -> dict[str, Any]:
     """AMQP has no difference between an empty table of headers and none; amqplib always sends one."""
     properties = {name: value for name, value in example["properties"].items() if value != {}}
@@ -67,7 +58,7 @@ async def test_a_streamed_answer_comes_with_no_more_rights_than_the_contract_nam
         ended = await node.run("ask.mjs", QUESTION, amqp_url=acme)
         calls = house.simulator.log.events(kind="admitted")
     assert (ended.status, ended.complaint) == (0, "")
-    assert ended.out == f"{answer()}\n"
+    assert ended.out == f"{answer_to(QUESTION)}\n"
     assert len(calls) == 1
 
 
@@ -77,7 +68,7 @@ async def test_a_new_attempt_voids_what_was_shown(node: Node, fleet_vhost: str):
         ended = await node.run("ask.mjs", QUESTION, amqp_url=house.url)
     assert (ended.status, ended.complaint) == (0, "")
     assert ended.out.count("[a new attempt: forget the text above]\n") == 1
-    assert ended.out.endswith(f"above]\n{answer()}\n")
+    assert ended.out.endswith(f"above]\n{answer_to(QUESTION)}\n")
 
 
 async def test_a_failure_is_its_code_and_a_sentence(node: Node, fleet_vhost: str):

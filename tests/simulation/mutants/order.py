@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from chaos.broken_steps import PublishesFirst
 from fleet_contracts.codes import ErrorCode
 from fleet_worker import ports
 from fleet_worker.completion import CompletionError
 from fleet_worker.composing import compose_failure
-from fleet_worker.deadline import Deadline
 from fleet_worker.delivery import Delivery
 from fleet_worker.door.intake import Intake
 from fleet_worker.handler import Handler
-from fleet_worker.hold import DeliveryLease, Hold
+from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
 from fleet_worker.parking import ParkingLot
 from fleet_worker.request import Request
@@ -38,20 +38,7 @@ def ack_first() -> Any:
 
 @mutant("the end is published before it is committed")
 def publish_before_commit() -> Any:
-    async def answer(self: Any, request: Request, hold: Hold) -> Terminal:
-        stream = self.replies.open(request)
-        attempts = self.attempting.of(request, hold, stream)
-        deadline = Deadline.of(request, self.clock, self.longest_s)
-        turn = self.conversations.turn(request, hold)
-        try:
-            terminal = await self._earn_terminal(turn, attempts, deadline)
-            await stream.finish(terminal)
-            return await self.ledger.commit(hold, terminal, deadline)
-        finally:
-            await stream.close()
-            await self.ledger.release(hold)
-
-    return patch.object(Handler, "_answer", answer)
+    return patch.object(Handler, "_answer", vars(PublishesFirst)["_answer"])
 
 
 @mutant("the end of a request that has ended before is not sent again")

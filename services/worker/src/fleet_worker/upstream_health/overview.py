@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import Commands
+from fleet_worker.upstream_health.keys import model_key, pause_key
 
 USUAL_UPSTREAM = "deepseek"
 """Whose breakers the accounts of an accounts file share, unless it names another upstream."""
@@ -28,12 +29,12 @@ async def troubles(store: Commands, namespace: str, pools: Iterable[str], clock:
     """What keeps calls of these pools (account and model) back, by the record that all workers share."""
     named = [tuple(pool.rpartition("/")[::2]) for pool in pools]
     found: list[Trouble] = []
-    prefix = f"{namespace}:{{upstream}}:"
     for account in sorted({account for account, _ in named}):
-        found += await _look(store, f"{prefix}{account}:pause", account, "", clock)
+        found += await _look(store, pause_key(namespace, account), account, "", clock)
     for account, model in sorted(set(named)):
         for upstream in dict.fromkeys((account, USUAL_UPSTREAM)):
-            found += await _look(store, f"{prefix}{upstream}:model:{model}:breaker", account, model, clock)
+            key = model_key(namespace, upstream, model, "breaker")
+            found += await _look(store, key, account, model, clock)
     return found
 
 

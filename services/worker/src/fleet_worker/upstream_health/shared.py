@@ -1,6 +1,7 @@
 """The record of the upstream's health in the store, shared by the fleet."""
 
 from fleet_chassis.store import Scripts, load_script
+from fleet_worker.upstream_health.keys import model_key, pause_key, upstream_key
 from fleet_worker.upstream_health.policy import HealthPolicy
 from fleet_worker.upstream_health.record import Admission, Change, Go, Look, Wait
 from fleet_worker.upstream_health.signs import Sign
@@ -31,8 +32,8 @@ class StoreHealth:
         self, store: Scripts, namespace: str, account: str, policy: HealthPolicy, upstream: str | None = None
     ) -> None:
         self._store = store
-        self._prefix = f"{namespace}:{{upstream}}:{upstream or account}"
-        self._pause = f"{namespace}:{{upstream}}:{account}:pause"
+        self._namespace, self._upstream = namespace, upstream or account
+        self._pause = pause_key(namespace, account)
         self._policy = policy
 
     async def admit(self, model: str, call: str, *, past_account: bool = False) -> Admission:
@@ -84,10 +85,10 @@ class StoreHealth:
         return bool(await self._store.run(_SPEND, keys, (call, cost, self._policy.budget)))
 
     def _key(self, what: str) -> str:
-        return f"{self._prefix}:{what}"
+        return upstream_key(self._namespace, self._upstream, what)
 
     def _model_key(self, model: str, what: str) -> str:
-        return f"{self._prefix}:model:{model}:{what}"
+        return model_key(self._namespace, self._upstream, model, what)
 
 
 def _ms(seconds: float) -> int:

@@ -1,0 +1,20 @@
+"""Where the store has the upstream's health: read by those who call and by those who look."""
+
+
+def pause_key(namespace: str, account: str) -> str:
+    """Whether an account is paused."""
+    return f"{_of(namespace, account)}:pause"
+
+
+def model_key(namespace: str, upstream: str, model: str, what: str) -> str:
+    """One record of a model at an upstream."""
+    return upstream_key(namespace, upstream, f"model:{model}:{what}")
+
+
+def upstream_key(namespace: str, upstream: str, what: str) -> str:
+    """One record of a whole upstream."""
+    return f"{_of(namespace, upstream)}:{what}"
+
+
+def _of(namespace: str, name: str) -> str:
+    return f"{namespace}:{{upstream}}:{name}"
