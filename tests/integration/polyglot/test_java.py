@@ -23,6 +23,8 @@ async def test_java_shows_a_streamed_answer_as_it_comes_and_voids_what_a_new_att
     java: Java, fleet_vhost: str
 ):
     async with a_house(fleet_vhost) as house:
+        # Slow enough that text has left the worker before the break: else it is repeated in silence.
+        house.simulator.inject(Fault(Kind.PACE, tokens_per_second=50))
         house.simulator.inject(Fault(Kind.EOF_WITHOUT_DONE, after_chunks=4, times=1))
         ended = await java.ask(QUESTION, amqp_url=house.url)
     assert (ended.status, ended.complaint) == (0, "")

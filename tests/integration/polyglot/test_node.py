@@ -64,6 +64,8 @@ async def test_a_streamed_answer_comes_with_no_more_rights_than_the_contract_nam
 
 async def test_a_new_attempt_voids_what_was_shown(node: Node, fleet_vhost: str):
     async with a_house(fleet_vhost) as house:
+        # Slow enough that text has left the worker before the break: else it is repeated in silence.
+        house.simulator.inject(Fault(Kind.PACE, tokens_per_second=50))
         house.simulator.inject(Fault(Kind.EOF_WITHOUT_DONE, after_chunks=4, times=1))
         ended = await node.run("ask.mjs", QUESTION, amqp_url=house.url)
     assert (ended.status, ended.complaint) == (0, "")
