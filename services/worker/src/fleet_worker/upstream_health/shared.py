@@ -32,7 +32,8 @@ class StoreHealth:
         self, store: Scripts, namespace: str, account: str, policy: HealthPolicy, upstream: str | None = None
     ) -> None:
         self._store = store
-        self._namespace, self._upstream = namespace, upstream or account
+        self._namespace = namespace
+        self._upstream = upstream or account
         self._pause = pause_key(namespace, account)
         self._policy = policy
 
