@@ -69,14 +69,20 @@ def _told(error: BaseException) -> str:
 
 
 def main() -> None:
-    """Play the entry that the first argument names, under the load of the second."""
+    """Play the entry that the first argument names, under the load of the second.
+
+    Only the outcome goes to who asked: what the entry starts may print, and prints among the complaints.
+    """
+    answer = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     name, load = sys.argv[1:]
     entry = next(each for each in ENTRIES if each.name == name)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DEEPSEEK_")}  # noqa: TID251 - the edge
     outcome = asyncio.run(_played(entry, Load(**orjson.loads(load)), environ))
-    sys.stdout.write(orjson.dumps(dataclasses.asdict(outcome)).decode())
+    with os.fdopen(answer, "wb") as pipe:
+        pipe.write(orjson.dumps(dataclasses.asdict(outcome)))
 
 
 if __name__ == "__main__":
