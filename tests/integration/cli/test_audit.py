@@ -47,4 +47,13 @@ async def test_declaring_and_dead_letters_are_written_down_too(vhost: str, store
 async def test_a_log_that_cannot_be_written_stops_nobody(vhost: str):
     status, output = await fleet("redis://127.0.0.1:1/0", "topology", "apply", AMQP_URL=vhost)
     assert status == 0
-    assert "this is not in the audit log: " in output
+    assert output.count("this is not in the audit log: ") == 1
+
+
+async def test_what_fails_without_a_log_says_once_that_it_is_not_in_it():
+    away = "redis://127.0.0.1:1/0"
+    status, output = await fleet(away, "topology", "apply", AMQP_URL="amqp://guest:guest@127.0.0.1:1/")
+    assert status == 1
+    log, failure = output.splitlines()
+    assert "this is not in the audit log: " in log
+    assert "The topology was not applied: no broker answers at 127.0.0.1:1: start it" in failure

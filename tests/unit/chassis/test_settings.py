@@ -44,12 +44,23 @@ def test_secrets_are_neither_printed_nor_told_in_errors(environment: pytest.Monk
     assert "CANARY" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["garbage", "http://host/", "localhost:5672", ""])
+@pytest.mark.parametrize(
+    "url", ["garbage", "http://host/", "localhost:5672", "amqp://host:port/", "amqp://", ""]
+)
 def test_an_url_that_speaks_no_amqp_is_told_how_one_looks(environment: pytest.MonkeyPatch, url: str):
     environment.setenv("AMQP_URL", url)
     with pytest.raises(SettingsError, match=r"^AMQP_URL is wrong: it must start with amqp://") as caught:
         read_settings(WorkerSettings)
     assert "Value error" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["garbage", "http://host/", "localhost:6379", "redis://host:port/0", "redis://"]
+)
+def test_an_url_of_no_store_is_told_how_one_looks(environment: pytest.MonkeyPatch, url: str):
+    environment.setenv("REDIS_URL", url)
+    with pytest.raises(SettingsError, match=r"^REDIS_URL is wrong: it must start with redis://"):
+        read_settings(WorkerSettings)
 
 
 def test_trusted_users_are_separated_by_commas(environment: pytest.MonkeyPatch):

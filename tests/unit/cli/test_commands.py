@@ -59,6 +59,18 @@ def test_wrong_input_ends_with_one_sentence_and_status_2(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("url", ["bar", "redis://host:port/0", "redis://host/0?socket_timeout=soon"])
+@pytest.mark.parametrize("command", ["limits", "usage", "audit", "tenant list"])
+def test_a_url_of_no_store_ends_a_command_with_one_sentence_and_status_2(
+    command: str, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    assert status_of(command.split()) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("fleet: REDIS_URL is wrong: ")
+    assert said.count("\n") == 1
+
+
 def test_an_amqp_url_that_is_none_is_refused_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from fleet_cli.doctor.calls import check_calls
 from fleet_cli.doctor.check import State
 from fleet_cli.doctor.store import BEHIND_THE_STORE, check_store, keeps, persists, serves, skew
 from harness.clock import HandClock
@@ -34,6 +35,13 @@ async def test_a_url_that_names_no_store_is_refused_with_an_example():
     assert [(other.name, other.state) for other in others] == [
         (name, State.SKIPPED) for name in BEHIND_THE_STORE
     ]
+
+
+@pytest.mark.parametrize("url", ["bar", "redis://host:port/0", "redis://host/0?socket_timeout=soon"])
+async def test_where_a_url_names_no_store_the_checks_behind_it_are_left_out(url: str):
+    store, *_ = await check_store({"REDIS_URL": url}, HandClock())
+    (calls,) = await check_calls({"REDIS_URL": url}, HandClock())
+    assert (store.state, calls.state) == (State.FAILED, State.SKIPPED)
 
 
 def test_a_store_as_the_fleet_wants_it_is_fine():

@@ -9,6 +9,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
+from fleet_chassis.amqp_url import place_of
+
 SECRETS_DIR = "FLEET_SECRETS_DIR"
 ALIKE = 0.9
 """How like a setting a name has to be to be taken for a misspelt one: one or two letters."""
@@ -19,8 +21,7 @@ class SettingsError(Exception):
 
 
 def _speaks_amqp(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(("amqp://", "amqps://")):
-        raise ValueError("it must start with amqp:// or amqps://, as in amqp://user:password@host:5672/vhost")
+    place_of(url.get_secret_value())
     return url
 
 

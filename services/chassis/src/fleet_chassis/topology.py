@@ -3,11 +3,13 @@
 import asyncio
 
 import aio_pika
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import AMQPError, ChannelPreconditionFailed
 
+from fleet_chassis.broker import UNREACHED, why_unreached
 from fleet_contracts.topology import Binding, Exchange, Queue, Topology, topology
 
+CONNECT_TIMEOUT_S = 8.0
 APPLY_TIMEOUT_S = 60.0
 
 
@@ -27,10 +29,8 @@ async def apply(amqp_url: str, parts: Topology | None = None) -> Topology:
     """
     wanted = parts or topology()
     try:
-        async with asyncio.timeout(APPLY_TIMEOUT_S):
-            connection = await aio_pika.connect(amqp_url)
-            async with connection:
-                await _declare(await connection.channel(), wanted)
+        async with asyncio.timeout(APPLY_TIMEOUT_S), await _connected(amqp_url) as connection:
+            await _declare(await connection.channel(), wanted)
     except ChannelPreconditionFailed as error:
         raise TopologyError(
             f"The broker holds an exchange or queue of the same name with other arguments ({error}). "
@@ -38,10 +38,18 @@ async def apply(amqp_url: str, parts: Topology | None = None) -> Topology:
         ) from error
     except (AMQPError, OSError, TimeoutError) as error:
         raise TopologyError(
-            f"The topology was not applied: {type(error).__name__} from the broker. Check AMQP_URL, that the "
-            "broker runs, and that the user may configure."
+            f"The topology was not applied, or in part: the broker broke off or refused ({error!r}). Check "
+            "that it runs on, and that the user of AMQP_URL may configure, then apply it again."
         ) from error
     return wanted
+
+
+async def _connected(amqp_url: str) -> AbstractConnection:
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            return await aio_pika.connect(amqp_url)
+    except UNREACHED as error:
+        raise TopologyError(f"The topology was not applied: {why_unreached(amqp_url, error)}.") from error
 
 
 async def _declare(channel: AbstractChannel, wanted: Topology) -> None:

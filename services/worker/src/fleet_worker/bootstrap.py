@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
 
-from fleet_chassis.broker import reach_broker, with_heartbeat
+from fleet_chassis.broker import UNREACHED, reach_broker, why_unreached, with_heartbeat
 from fleet_chassis.clock import Clock, SystemClock
 from fleet_chassis.health import serve_health
 from fleet_chassis.logging import get_log
@@ -99,16 +99,24 @@ async def start_worker(settings: WorkerSettings) -> AsyncGenerator[Worker]:
             ) from error
         except (AMQPError, OSError, TimeoutError) as error:
             raise SettingsError(
-                f"No connection to the broker ({type(error).__name__}); check AMQP_URL and that it runs."
+                f"The broker broke off or refused while the worker was built ({error!r}); see its log, and "
+                "whether the user of AMQP_URL has its rights (`fleet topology apply --users` sets them)."
             ) from error
         yield worker
+
+
+async def _reach(amqp_url: str) -> None:
+    try:
+        await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
+    except UNREACHED as error:
+        raise SettingsError(f"No connection to the broker: {why_unreached(amqp_url, error)}.") from error
 
 
 async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:
     clock, registry = SystemClock(), Registry()
     observer = Observer(registry, get_log("worker"), content=settings.log_content)
     amqp_url = with_heartbeat(settings.amqp_url.get_secret_value())
-    await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
+    await _reach(amqp_url)
     sharing = await open_sharing(settings, clock, registry, parts)
     tracing = await parts.enter_async_context(open_tracing(settings, clock, random.Random()))
     ledger = tracing.ledger(sharing.ledger)

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from fleet_chassis.redis_url import place_of
 from fleet_chassis.settings import HttpUrl
 from fleet_worker.telemetry_settings import TelemetrySettings
 
@@ -14,9 +15,7 @@ def _speaks_redis(url: object) -> object:
     # A stack without a store writes the name with nothing behind it.
     if url in {"", None}:
         return None
-    text = url.get_secret_value() if isinstance(url, SecretStr) else str(url)
-    if not text.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("it must start with redis:// or rediss://, as in redis://:password@host:6379/0")
+    place_of(url.get_secret_value() if isinstance(url, SecretStr) else str(url))
     return url
 
 

@@ -14,6 +14,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from fleet_chassis.clock import Clock
+from fleet_chassis.redis_url import place_of
+from fleet_chassis.settings import SettingsError
 from fleet_chassis.store.batching import Batches, Command
 from fleet_chassis.store.errors import StoreScriptError, StoreUnavailableError
 from fleet_chassis.store.listening import Hear, Listener
@@ -25,6 +27,7 @@ _UNAVAILABLE = (
     redis_errors.ReadOnlyError,
     redis_errors.OutOfMemoryError,
     redis_errors.ClusterDownError,
+    redis_errors.InvalidResponse,  # what answers there is no store
     OSError,
     TimeoutError,
 )
@@ -200,11 +203,24 @@ async def open_store(url: str, timeout_s: float, clock: Clock) -> AsyncGenerator
         clock: dates a change of the server.
 
     Raises:
+        SettingsError: the URL is that of no store.
         StoreUnavailableError: it does not answer.
+        StoreScriptError: it has no such database, or its user may not ask.
     """
-    store = RedisStore(url, timeout_s, clock)
     try:
-        await store.command("PING")
+        place_of(url)
+        store = RedisStore(url, timeout_s, clock)
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL is wrong: {error}.") from error
+    try:
+        await _greet(store)
         yield store
     finally:
         await store.aclose()
+
+
+async def _greet(store: RedisStore) -> None:
+    try:
+        await store.command("PING")
+    except TypeError as error:  # what stands behind its question mark is handed to the connection as it is
+        raise SettingsError("REDIS_URL is wrong: it ends in an option that no connection has.") from error

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from fleet_chassis.clock import Clock
+from fleet_chassis.settings import SettingsError
 from fleet_chassis.store import StoreScriptError, StoreUnavailableError
 from fleet_cli.doctor.check import Check, failed, fine, skipped
 from fleet_cli.limits.opening import opened_store
@@ -23,7 +24,7 @@ async def check_calls(variables: Mapping[str, str], clock: Clock) -> list[Check]
         async with opened_store(variables, clock) as (store, namespace):
             pools = [pool.pool for pool in (await Overview(store, namespace, clock).view()).pools]
             found = await troubles(store, namespace, pools, clock)
-    except (StackError, StoreUnavailableError, StoreScriptError, WrongInputError):
+    except (SettingsError, StackError, StoreUnavailableError, StoreScriptError, WrongInputError):
         return [skipped("calls", "the store could not be asked")]
     if found:
         return [failed("calls", "; ".join(map(sentence_of, found)), ADVICE)]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fleet_chassis.clock import Clock
+from fleet_chassis.settings import SettingsError
 from fleet_chassis.store import RedisStore, StoreScriptError, StoreUnavailableError, open_store
 from fleet_cli.doctor.check import Check, failed, fine, skipped, warning
 from fleet_cli.stack.errors import StackError
@@ -34,6 +35,8 @@ async def check_store(variables: Mapping[str, str], clock: Clock) -> list[Check]
         return [failed("store", str(wrong)), *_not_asked("the store could not be asked")]
     try:
         return await _ask_store(url, place, clock)
+    except SettingsError as wrong:
+        return [failed("store", str(wrong)), *_not_asked("the store could not be asked")]
     except StoreUnavailableError as unreachable:
         return [failed("store", f"{place}: {unreachable}"), *_not_asked("the store could not be asked")]
     except StoreScriptError as refused:

@@ -20,6 +20,7 @@ async def opened(environ: Mapping[str, str], clock: Clock) -> AsyncGenerator[Ove
 
     Raises:
         WrongInputError: there is no store.
+        SettingsError: its URL is none.
         StackError: it does not answer.
     """
     async with opened_store(environ, clock) as (store, namespace):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from fleet_chassis.clock import Clock
+from fleet_chassis.settings import SettingsError
 from fleet_chassis.store import StoreScriptError, StoreUnavailableError
 from fleet_cli.connecting import BrokerError, connected
 from fleet_cli.console import clear, say
@@ -104,6 +105,6 @@ async def _shared(
             return view, await troubles(store, namespace, pools, clock)
     except WrongInputError:
         return None, []  # a fleet of one worker has no store, which is no trouble
-    except (StackError, StoreUnavailableError, StoreScriptError) as away:
+    except (SettingsError, StackError, StoreUnavailableError, StoreScriptError) as away:
         unknown.append(str(away))
         return None, []
