@@ -14,6 +14,9 @@ from fleet_worker.ledger import store
 from fleet_worker.request import Request
 from fleet_worker.terminal import Terminal
 
+BLIND_COMMIT = ("local stands = standing()", "local stands = 'held'")
+"""What commit.lua says, and what it says where it does not ask whether its holder still has the request."""
+
 
 class Step(StrEnum):
     """What is done wrong."""
@@ -73,6 +76,6 @@ def _acknowledge_first() -> None:
 
 def _commit_whatever_was_committed() -> None:
     whole = store._COMMIT.source  # pyright: ignore[reportPrivateUsage] - breaking it is the point
-    careless = whole.replace("local stands = standing()", "local stands = 'held'")
-    assert careless != whole, "commit.lua no longer asks how its holder stands: break it in another way"
-    store._COMMIT = Script(careless)  # pyright: ignore[reportPrivateUsage]
+    blind = whole.replace(*BLIND_COMMIT)
+    assert blind != whole, "commit.lua no longer asks how its holder stands: break it in another way"
+    store._COMMIT = Script(blind)  # pyright: ignore[reportPrivateUsage]

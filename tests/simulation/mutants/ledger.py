@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from chaos.broken_steps import BLIND_COMMIT
 from fleet_chassis.store import StoreUnavailableError
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import Hold, LostError
@@ -19,7 +20,7 @@ from simulation.mutants.planting import all_of, in_script, mutant
 
 @mutant("a commit does not ask whether its holder still has the request")
 def no_fence() -> Any:
-    return in_script(ledger_store, "_COMMIT", "local stands = standing()", "local stands = 'held'")
+    return in_script(ledger_store, "_COMMIT", *BLIND_COMMIT)
 
 
 @mutant("a claim is granted although somebody alive has the request in hand")
