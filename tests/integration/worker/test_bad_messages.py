@@ -1,7 +1,6 @@
 """Whatever is thrown at the queue ends as one dead letter, and one failure where its sender can be told."""
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -60,15 +59,12 @@ BAD_PROPERTIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", BAD_BODIES)
 async def test_a_bad_body_is_buried_once_and_its_sender_told(fleet_vhost: str, name: str):
     async with a_house(fleet_vhost) as house:
-        began = time.monotonic()
         correlation_id = await house.caller.ask(BAD_BODIES[name])
         failure = await house.caller.next()
-        took = time.monotonic() - began
         assert failure["kind"] == "failure"
         assert failure["correlation_id"] == correlation_id
         assert failure["code"] in {"invalid_request", "too_large"}
         assert failure["id"].startswith(f"{correlation_id}:refused:")
-        assert took < 2.0
         await house.caller.ask(GOOD)
         assert (await house.caller.until_end())[-1]["kind"] == "result"
         (record,) = await dead_letters(house.url)
