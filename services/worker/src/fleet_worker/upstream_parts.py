@@ -12,7 +12,7 @@ from fleet_chassis.logging import get_log
 from fleet_chassis.settings import SettingsError
 from fleet_worker.accounts.choosing import Chooser, Roster
 from fleet_worker.accounts.credentials import auth_of_account, keys_of
-from fleet_worker.accounts.plan import DEEPSEEK, AccountPlan, Plan, UpstreamPlan
+from fleet_worker.accounts.plan import AccountPlan, Plan, UpstreamPlan
 from fleet_worker.accounts.standings import Standings
 from fleet_worker.accounts.upstreams import ChosenLimiter, Upstreams
 from fleet_worker.deepseek import Clocks, DeepSeek, Endpoints
@@ -33,6 +33,7 @@ from fleet_worker.upstream_health import (
     StoreHealth,
     UpstreamMemory,
 )
+from fleet_worker.upstream_health.keys import DEEPSEEK
 from fleet_worker.upstream_health.observing import HealthObserver
 from fleet_worker.upstream_health.record import HealthRecord
 from fleet_worker.upstream_health.standstill import Standstill

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from fleet_chassis.settings import HttpUrl
 from fleet_worker.deepseek import KINDS, Exchange, Quirks
 from fleet_worker.deepseek.quirks import Prefix, Thinking
+from fleet_worker.upstream_health.keys import DEEPSEEK
 
-DEEPSEEK = "deepseek"
 MOST = 64
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
 Most = Annotated[int, Field(ge=1)]

@@ -1,5 +1,10 @@
 """Where the store has the upstream's health: read by those who call and by those who look."""
 
+from typing import Final
+
+DEEPSEEK: Final = "deepseek"
+"""The upstream of accounts that name none: they share its breakers."""
+
 
 def pause_key(namespace: str, account: str) -> str:
     """Whether an account is paused."""

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import Commands
-from fleet_worker.upstream_health.keys import model_key, pause_key
-
-USUAL_UPSTREAM = "deepseek"
-"""Whose breakers the accounts of an accounts file share, unless it names another upstream."""
+from fleet_worker.upstream_health.keys import DEEPSEEK, model_key, pause_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ async def troubles(store: Commands, namespace: str, pools: Iterable[str], clock:
     for account in sorted({account for account, _ in named}):
         found += await _look(store, pause_key(namespace, account), account, "", clock)
     for account, model in sorted(set(named)):
-        for upstream in dict.fromkeys((account, USUAL_UPSTREAM)):
+        for upstream in dict.fromkeys((account, DEEPSEEK)):
             key = model_key(namespace, upstream, model, "breaker")
             found += await _look(store, key, account, model, clock)
     return found
