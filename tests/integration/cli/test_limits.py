@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from fleet_chassis.store import open_store
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import CompletionError
 from fleet_worker.deadline import Deadline
+from fleet_worker.limiter.overview import Overview
 from harness.commands import fleet
-from harness.limiters import CLOCK, LimitedWorker, a_limited_worker, an_answer
+from harness.limiters import CLOCK, LimitedWorker, a_limited_worker, an_answer, too_many
 from harness.requests import a_request
 
 pytestmark = pytest.mark.sockets
@@ -79,6 +81,59 @@ async def test_use_is_added_up_by_what_is_asked_for(store_url: str):
     assert rows[0]["dollars"] == pytest.approx(2 * rows[1]["dollars"])
     off_peak = 0.00135
     assert any(rows[1]["dollars"] == pytest.approx(factor * off_peak) for factor in (1, 2))
+
+
+async def test_what_was_set_is_taken_away_by_model_or_all_at_once(store_url: str):
+    async with a_limited_worker(store_url, "w1"):
+        await fleet(store_url, "limits", "set", "deepseek-flash", "--rpm", "60", "--reserve", "0")
+        assert (await shown(store_url, "limits"))["pools"][0]["rpm"] == 60
+        status, output = await fleet(store_url, "limits", "set", "deepseek-flsh", "--rpm", "60")
+        assert status == 0
+        assert "no worker has called default/deepseek-flsh yet" in output
+        assert (await fleet(store_url, "limits", "clear", "deepseek-flsh"))[0] == 0
+        assert set((await shown(store_url, "limits"))["settings"]) == {
+            "pool|default/deepseek-flash|rpm",
+            "reserve",
+        }
+        status, output = await fleet(store_url, "limits", "clear")
+        assert (status, output.partition(";")[0]) == (0, "taken away")
+        assert (await shown(store_url, "limits"))["settings"] == {}
+        status, output = await fleet(store_url, "limits", "clear", "deepseek-flash")
+    assert status == 2
+    assert "no limit is set for default/deepseek-flash" in output
+
+
+async def test_a_learned_limit_can_be_forgotten_where_its_reason_is_gone(store_url: str):
+    async with a_limited_worker(store_url, "w1") as worker:
+        permits = [await taken(worker) for _ in range(3)]
+        for permit in permits:
+            permit.release(too_many(1))
+        status, page = await fleet(store_url, "limits")
+        assert "`fleet limits relearn` forgets it" in page
+        (pool,) = (await shown(store_url, "limits"))["pools"]
+        assert (pool["limit"], pool["configured"], pool["told"]) == (1, 4, 1)
+        status, _ = await fleet(store_url, "limits", "relearn", "deepseek-flash")
+        assert status == 0
+        permits = [await asyncio.wait_for(taken(worker), 10) for _ in range(4)]
+        (pool,) = (await shown(store_url, "limits"))["pools"]
+        assert (pool["limit"], pool["told"], pool["learned"]) == (4, 0, False)
+        for permit in permits:
+            permit.release(an_answer())
+    status, output = await fleet(store_url, "limits", "relearn", "deepseek-flsh")
+    assert (status, "no worker has called default/deepseek-flsh" in output) == (2, True)
+
+
+async def test_a_limit_beyond_all_sense_that_somebody_wrote_into_the_store_can_be_looked_at(store_url: str):
+    async with a_limited_worker(store_url, "w1"), open_store(store_url, 5, CLOCK) as store:
+        await Overview(store, "fleet", CLOCK).set_pool("default/deepseek-flash", concurrency=1e20)
+        await asyncio.sleep(2 * 0.2 + 0.2)
+        (pool,) = (await shown(store_url, "limits"))["pools"]
+    assert pool["configured"] == 10**20
+
+
+async def test_where_nothing_is_set_or_used_that_is_said(store_url: str):
+    assert (await fleet(store_url, "tenant", "list"))[1].startswith("nothing is set for any tenant")
+    assert await fleet(store_url, "usage") == (0, "nothing was used in the last 7 days\n")
 
 
 async def test_without_a_store_it_says_where_the_limits_are():

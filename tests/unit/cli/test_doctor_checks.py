@@ -4,7 +4,7 @@ from fleet_cli.doctor import queues
 from fleet_cli.doctor.asker import Counts, Differs, Forbidden, Missing, Same
 from fleet_cli.doctor.check import Check, State, failed, fine, is_fine, report, skipped, warning
 from fleet_cli.doctor.topology import judged
-from fleet_cli.doctor.upstream import left, served, skew
+from fleet_cli.doctor.upstream import left, low_of, served, skew
 from fleet_contracts.topology import CONTROL_CANCELS, DEAD_RAW, REQUESTS, REQUESTS_BATCH, REQUESTS_DEAD
 from fleet_worker.deepseek.probe import Balance, Models
 
@@ -136,7 +136,19 @@ def test_an_address_that_names_no_models_is_doubted():
 
 
 def test_an_empty_account_is_a_failure():
-    check: Check = left(Balance(available=False, amounts=("0.00 CNY",)))
+    check: Check = left(Balance(available=False, amounts=("0.00 CNY",)), 5)
     assert check.state is State.FAILED
     assert "0.00 CNY" in check.found
-    assert left(Balance(available=True, amounts=("1.00 CNY",))).state is State.FINE
+    assert left(Balance(available=True, amounts=("40.00 CNY",)), 5).state is State.FINE
+
+
+def test_a_low_balance_is_a_warning_that_says_what_it_does():
+    check = left(Balance(available=True, amounts=("20.00 CNY",)), 5)
+    assert check.state is State.WARNING
+    assert "less than the 5 US dollars of FLEET_BALANCE_LOW" in check.found
+    assert "the fewer calls" in check.advice
+    assert (low_of({"FLEET_BALANCE_LOW": "2.5"}), low_of({}), low_of({"FLEET_BALANCE_LOW": "x"})) == (
+        2.5,
+        5,
+        5,
+    )

@@ -9,6 +9,7 @@ from fleet_chassis.settings import HttpUrl
 from fleet_worker.telemetry_settings import TelemetrySettings
 
 DEEPSEEK_BASE_URL = "https://api.deepseek.com"
+BALANCE_LOW = 5
 
 
 def _speaks_redis(url: object) -> object:
@@ -123,7 +124,7 @@ class WorkerSettings(TelemetrySettings):
         description="Seconds between two looks of one worker at the account's balance; 0 never looks",
     )
     balance_low: float = Field(
-        default=5,
+        default=BALANCE_LOW,
         gt=0,
         description="US dollars on the account below which limits are lowered and an error is logged",
     )

@@ -123,7 +123,7 @@ class SharedStore:
 
     def _note_away(self, error: Exception) -> None:
         if not self.is_away:
-            self._log.error("the store is away: nothing new starts until it is back", error=error)
+            self._log.error("the store is away: no request is taken until it is back", error=error)
             self._up.set(0)
             self._here.clear()
             self._away.set()

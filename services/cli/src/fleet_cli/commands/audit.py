@@ -12,7 +12,7 @@ def audit(
     """Show what operators changed, who and when: limits, tenants, dead letters, users, topology.
 
     Kept in the store, the newest 10,000. Who: FLEET_OPERATOR where it is set, else the user and host of the
-    command.
+    command. Each is written down before it is done (begun), and once more where it failed or was stopped.
     """
     from fleet_chassis.clock import (
         SystemClock,  # late: other commands start faster without the store's library

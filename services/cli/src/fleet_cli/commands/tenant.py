@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from fleet_cli.commands.bounds import MOST_A_MINUTE, MOST_CALLS, MOST_DOLLARS
+
 tenant = typer.Typer(help="Show and set the limits and budgets of tenants; forget one.", no_args_is_help=True)
 
 Name = Annotated[
@@ -28,14 +30,24 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
 def set_(
     name: Name,
     weight: Annotated[
-        float | None, typer.Option(min=0, help="How much more than others it gets while all of them wait.")
+        float | None,
+        typer.Option(min=0, max=1000, help="How much more than others it gets while all of them wait."),
     ] = None,
-    concurrency: Annotated[int | None, typer.Option(min=0, help="Calls at once, for each model.")] = None,
-    rpm: Annotated[int | None, typer.Option(min=0, help="Requests a minute, for each model.")] = None,
-    tpm: Annotated[int | None, typer.Option(min=0, help="Tokens a minute, for each model.")] = None,
-    day: Annotated[float | None, typer.Option(min=0, help="US dollars a day (UTC), over all models.")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=0, max=MOST_CALLS, help="Calls at once, for each model.")
+    ] = None,
+    rpm: Annotated[
+        int | None, typer.Option(min=0, max=MOST_A_MINUTE, help="Requests a minute, for each model.")
+    ] = None,
+    tpm: Annotated[
+        int | None, typer.Option(min=0, max=MOST_A_MINUTE, help="Tokens a minute, for each model.")
+    ] = None,
+    day: Annotated[
+        float | None, typer.Option(min=0, max=MOST_DOLLARS, help="US dollars a day (UTC), over all models.")
+    ] = None,
     month: Annotated[
-        float | None, typer.Option(min=0, help="US dollars a month (UTC), over all models.")
+        float | None,
+        typer.Option(min=0, max=MOST_DOLLARS, help="US dollars a month (UTC), over all models."),
     ] = None,
 ) -> None:
     """Set what a tenant may use; 0 takes a limit away. Every worker obeys from its next call on."""

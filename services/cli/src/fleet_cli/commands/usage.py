@@ -27,7 +27,7 @@ def usage(
     from fleet_cli.limits.showing import show_usage
     from fleet_cli.wrong_input import WrongInputError
 
-    fields = [word.strip() for word in by.split(",") if word.strip()]
+    fields = list(dict.fromkeys(word.strip() for word in by.split(",") if word.strip()))
     if not fields or set(fields) - set(FIELDS):
         raise WrongInputError(
             f"--by {by} can't be used: give some of {', '.join(FIELDS)}, with commas between"

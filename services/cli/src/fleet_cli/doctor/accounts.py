@@ -41,7 +41,7 @@ async def _check(
                 ahead.append(models.ahead_s)
             checks = [served(base_url, models, name)]
             if plan.upstream_of(account).quirks().balance:
-                checks.append(await balance_of(probe, f"balance {account.name}"))
+                checks.append(await balance_of(probe, settings.balance_low, f"balance {account.name}"))
             return checks
     except SettingsError as error:
         return [failed(name, str(error).rstrip("."))]

@@ -8,7 +8,8 @@ from fleet_cli.doctor.check import Check, failed, fine, skipped, warning
 from fleet_worker.completion import CompletionError
 from fleet_worker.deepseek import Endpoints
 from fleet_worker.deepseek.probe import Balance, Models, Probe, probing
-from fleet_worker.settings import DEEPSEEK_BASE_URL
+from fleet_worker.limiter.balance import in_dollars
+from fleet_worker.settings import BALANCE_LOW, DEEPSEEK_BASE_URL
 
 DEADLINE_S = 8.0
 NOT_FOUND = 404
@@ -26,7 +27,11 @@ async def check_upstream(variables: Mapping[str, str], clock: Clock) -> list[Che
     try:
         async with _opened(base_url, key, clock) as probe:
             models = await probe.models()
-            return [served(base_url, models), await balance_of(probe), skew(models.ahead_s)]
+            return [
+                served(base_url, models),
+                await balance_of(probe, low_of(variables)),
+                skew(models.ahead_s),
+            ]
     except CompletionError as error:
         return [failed("upstream", f"{base_url}: {error.message}"), _unasked("balance"), _unasked("clock")]
     except ValueError as error:
@@ -39,10 +44,10 @@ async def _opened(base_url: str, key: str, clock: Clock) -> AsyncGenerator[Probe
         yield probe
 
 
-async def balance_of(probe: Probe, name: str = "balance") -> Check:
-    """What is left on an account, where its upstream tells it."""
+async def balance_of(probe: Probe, low: float, name: str = "balance") -> Check:
+    """What is left on an account, where its upstream tells it; a warning below `low` US dollars."""
     try:
-        return left(await probe.balance(), name)
+        return left(await probe.balance(), low, name)
     except CompletionError as error:
         status = error.upstream.status if error.upstream else None
         if status == NOT_FOUND:
@@ -59,12 +64,23 @@ def served(base_url: str, models: Models, name: str = "upstream") -> Check:
     return fine(name, f"{base_url} took the key in {models.elapsed_ms} ms and serves {names}; {NO_PROOF}")
 
 
-def left(balance: Balance, name: str = "balance") -> Check:
+def low_of(variables: Mapping[str, str]) -> float:
+    """US dollars below which a balance is low, as the environment has it, else a worker's default."""
+    try:
+        return float(variables["FLEET_BALANCE_LOW"])
+    except (KeyError, ValueError):  # which is the check of the settings to tell
+        return BALANCE_LOW
+
+
+def left(balance: Balance, low: float, name: str = "balance") -> Check:
     """The account can pay for calls."""
     amounts = ", ".join(balance.amounts) or "an amount that it does not name"
-    if balance.available:
-        return fine(name, amounts)
-    return failed(name, f"{amounts}, which is too little for calls", "top the DeepSeek account up")
+    if not balance.available:
+        return failed(name, f"{amounts}, which is too little for calls", "top the DeepSeek account up")
+    if balance.amounts and in_dollars(balance.amounts) < low:
+        advice = "top the DeepSeek account up: the less is left, the fewer calls it lets run at once"
+        return warning(name, f"{amounts}, less than the {low:g} US dollars of FLEET_BALANCE_LOW", advice)
+    return fine(name, amounts)
 
 
 def skew(ahead_s: float | None) -> Check:

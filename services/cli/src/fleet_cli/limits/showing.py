@@ -5,12 +5,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from fleet_chassis.clock import Clock
-from fleet_cli.console import say
+from fleet_cli.console import clear, say
 from fleet_cli.limits.opening import opened
-from fleet_worker.limiter.overview import MONEY, TENANT_LIMITS, Overview, UsageRow, View
+from fleet_worker.limiter.overview import (
+    MONEY,
+    RESERVE,
+    TENANT_LIMITS,
+    PoolView,
+    UsageRow,
+    View,
+    pool_of,
+)
 from fleet_worker.prices import NANO
 
 REFRESH_S = 2.0
+HEAD = (
+    "pool",
+    "limit",
+    "configured",
+    "rpm",
+    "tpm",
+    "in flight",
+    "oldest",
+    "waiting",
+    "provider said",
+    "cools down",
+)
 COUNTED = ("calls", "input", "cached", "output", "dollars")
 
 
@@ -19,12 +39,15 @@ async def show_limits(environ: Mapping[str, str], clock: Clock, *, watch: bool, 
     async with opened(environ, clock) as overview:
         while True:
             view = await overview.view()
+            if watch and not as_json:
+                clear()
             for line in [json.dumps(asdict(view))] if as_json else lines_of(view):
                 say(line)
             if not watch:
                 return
             await clock.sleep(REFRESH_S)
-            say("")
+            if not as_json:
+                say("")
 
 
 async def show_usage(
@@ -36,6 +59,9 @@ async def show_usage(
     if as_json:
         say(json.dumps(rows))
         return
+    if not rows:
+        say(f"nothing was used in {'the last day' if days == 1 else f'the last {days} days'}")
+        return
     shown = [[_cell(row[name]) for name in (*by, *COUNTED)] for row in rows]
     for line in table([(*by, *COUNTED), *shown]):
         say(line)
@@ -44,21 +70,29 @@ async def show_usage(
 async def show_tenants(environ: Mapping[str, str], clock: Clock, *, as_json: bool) -> None:
     """Print every tenant that something is set for."""
     async with opened(environ, clock) as overview:
-        tenants = await tenants_of(overview)
+        tenants = tenants_of(await overview.settings())
     if as_json:
         say(json.dumps(tenants))
         return
+    if not tenants:
+        say("nothing is set for any tenant: `fleet tenant set --help` says what can be")
+        return
     shown = [
-        [name, *(_cell(limits.get(limit)) for limit in TENANT_LIMITS)] for name, limits in tenants.items()
+        [
+            name,
+            *(_cell(limits.get(limit)) for limit in TENANT_LIMITS[:-1]),
+            "own" if "queue" in limits else "",
+        ]
+        for name, limits in tenants.items()
     ]
     for line in table([("tenant", *TENANT_LIMITS), *shown]):
         say(line)
 
 
-async def tenants_of(overview: Overview) -> dict[str, dict[str, float]]:
+def tenants_of(settings: Mapping[str, str]) -> dict[str, dict[str, float]]:
     """What is set for each tenant, money in dollars."""
     tenants: dict[str, dict[str, float]] = {}
-    for name, value in sorted((await overview.settings()).items()):
+    for name, value in sorted(settings.items()):
         kind, _, rest = name.partition("|")
         tenant, _, limit = rest.partition("|")
         if kind == "tenant":
@@ -68,32 +102,66 @@ async def tenants_of(overview: Overview) -> dict[str, dict[str, float]]:
 
 def lines_of(view: View) -> list[str]:
     """How the limiter stands, as a person reads it."""
-    head = ("pool", "limit", "configured", "in flight", "oldest", "waiting", "provider said", "cools down")
-    pools = [
-        (
-            pool.pool,
-            str(pool.limit),
-            str(pool.configured),
-            str(pool.in_flight),
-            _seconds(pool.oldest_ms),
-            str(pool.waiting),
-            str(pool.told or ""),
-            _seconds(pool.cools_down_ms),
-        )
-        for pool in view.pools
-    ]
     tenants = [
         (pool.pool, tenant, str(counts.get("in_flight", 0)), str(counts.get("waiting", 0)))
         for pool in view.pools
         for tenant, counts in pool.tenants.items()
     ]
-    settings = [f"{name.replace('|', ' ')} = {value}" for name, value in sorted(view.settings.items())]
+    settings = _set_by_operators(view.settings)
     return [
         f"{view.workers} worker{'' if view.workers == 1 else 's'}",
-        *table([head, *pools]),
+        *table([HEAD, *map(_row, view.pools)]),
+        *[
+            f"{pool.pool} has fewer than configured: {why}"
+            for pool in view.pools
+            if (why := _held_down(pool))
+        ],
         *(["", *table([("pool", "tenant", "in flight", "waiting"), *tenants])] if tenants else []),
-        *(["", "set by operators:", *settings] if settings else []),
+        *(["", "set by operators:", *table(settings)] if settings else []),
     ]
+
+
+def _row(pool: PoolView) -> tuple[str, ...]:
+    return (
+        pool.pool,
+        str(pool.limit),
+        str(pool.configured),
+        str(pool.rpm or ""),
+        str(pool.tpm or ""),
+        str(pool.in_flight),
+        _seconds(pool.oldest_ms),
+        str(pool.waiting),
+        str(pool.told or ""),
+        _seconds(pool.cools_down_ms),
+    )
+
+
+def _held_down(pool: PoolView) -> str:
+    if pool.limit >= pool.configured:
+        return ""
+    if pool.learned:
+        return "learned from refusals or a low balance, and tried again; `fleet limits relearn` forgets it"
+    return "it begins with FLEET_LIMIT_START, and grows with answers while it is used up"
+
+
+def _set_by_operators(settings: Mapping[str, str]) -> list[tuple[str, str]]:
+    pools: dict[str, list[str]] = {}
+    for name, value in sorted(settings.items()):
+        if (pool := pool_of(name)) is not None:
+            pools.setdefault(pool, []).append(f"{name.rpartition('|')[2]} {value}")
+    rows = [(pool, ", ".join(limits)) for pool, limits in pools.items()]
+    if RESERVE in settings:
+        rows.append(("reserve", f"batch leaves {float(settings[RESERVE]):.0%} of the calls at once free"))
+    return rows + [
+        (f"tenant {tenant}", ", ".join(_said(name, value) for name, value in limits.items()))
+        for tenant, limits in tenants_of(settings).items()
+    ]
+
+
+def _said(limit: str, value: float) -> str:
+    if limit == "queue":
+        return "queues of its own"
+    return f"{limit} {_cell(value)}{' US dollars' if limit in MONEY else ''}"
 
 
 def summed(rows: Iterable[UsageRow], by: Sequence[str]) -> list[dict[str, str | float]]:
@@ -125,4 +193,4 @@ def _seconds(ms: int) -> str:
 def _cell(value: str | float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -12,11 +12,13 @@ from fleet_cli.console import clear, say
 from fleet_cli.doctor.asker import Asker, Counts
 from fleet_cli.doctor.queues import DEAD_LETTERS, PARKED, SERVED
 from fleet_cli.limits.opening import opened_store
+from fleet_cli.limits.showing import tenants_of
 from fleet_cli.stack.errors import StackError
 from fleet_cli.stack.stack_env import addressed, broker_of
 from fleet_cli.status.snapshot import LaneView, Snapshot, WorkerView, document, lines, rates
 from fleet_cli.status.worker_page import look_at, pages_behind
 from fleet_cli.wrong_input import WrongInputError
+from fleet_contracts.topology import tenant_topology
 from fleet_worker.limiter.overview import Overview, View
 from fleet_worker.upstream_health.overview import Trouble, troubles
 
@@ -59,9 +61,8 @@ async def show_status(
 
 async def _look(environ: Mapping[str, str], clock: Clock, pages: Sequence[str]) -> Snapshot:
     unknown: list[str] = []
-    lanes, (shared, kept_back), workers = await asyncio.gather(
-        _lanes(environ, unknown), _shared(environ, clock, unknown), _workers(pages)
-    )
+    (shared, kept_back), workers = await asyncio.gather(_shared(environ, clock, unknown), _workers(pages))
+    lanes = await _lanes(environ, () if shared is None else _own_queues(shared.settings), unknown)
     if not pages:
         unknown.append("no worker is looked at: name their metrics pages with --worker or in METRICS_URL")
     return Snapshot(
@@ -78,7 +79,14 @@ async def _workers(pages: Sequence[str]) -> list[WorkerView]:
     return await asyncio.gather(*map(look_at, await pages_behind(pages)))
 
 
-async def _lanes(environ: Mapping[str, str], unknown: list[str]) -> list[LaneView] | None:
+def _own_queues(settings: Mapping[str, str]) -> list[str]:
+    own = [tenant for tenant, limits in tenants_of(settings).items() if "queue" in limits]
+    return [queue.name for tenant in own for queue in tenant_topology(tenant).queues]
+
+
+async def _lanes(
+    environ: Mapping[str, str], own_queues: Sequence[str], unknown: list[str]
+) -> list[LaneView] | None:
     url = broker_of(addressed(environ))
     try:
         connection = await connected(url, "fleet status")
@@ -88,7 +96,7 @@ async def _lanes(environ: Mapping[str, str], unknown: list[str]) -> list[LaneVie
     found: list[LaneView] = []
     async with connection:
         asker = Asker(connection)
-        for queue in (*SERVED, *PARKED, *DEAD_LETTERS):
+        for queue in (*SERVED, *own_queues, *PARKED, *DEAD_LETTERS):
             counts = await asker.count(queue)
             if isinstance(counts, Counts):
                 found.append(LaneView(queue, counts.messages, counts.consumers))

@@ -238,8 +238,13 @@ def _too_late() -> CompletionError:
 def _too_expensive(refused: Refused) -> CompletionError:
     resets = datetime.fromtimestamp(refused.resets_at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     message = (
-        f"the tenant has used {refused.spent / NANO:.4f} of its {refused.limit / NANO:.2f} US dollars for "
+        f"the tenant has used {_dollars(refused.spent)} of its {_dollars(refused.limit)} US dollars for "
         f"this {refused.period}, and this request could cost more than what is left: lower max_tokens, "
         f"wait until {resets}, or have the budget raised"
     )
     return CompletionError(ErrorCode.BUDGET_EXCEEDED, message, again=False)
+
+
+def _dollars(nano: int) -> str:
+    whole, _, part = f"{nano / NANO:.6f}".rstrip("0").partition(".")
+    return f"{whole}.{part:0<2}"

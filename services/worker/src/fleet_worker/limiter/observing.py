@@ -122,7 +122,7 @@ class LimiterObserver:
         """The store stopped or began to answer."""
         self._away.set(is_away)
         if is_away:
-            self._log.error("the store does not answer: no permits are granted", next="check REDIS_URL")
+            self._log.error("the store does not answer: it grants no permit", next="check REDIS_URL")
         else:
             self._log.info("the store answers again")
 

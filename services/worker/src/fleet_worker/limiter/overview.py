@@ -11,6 +11,9 @@ from fleet_worker.prices import NANO
 
 TENANT_LIMITS = ("weight", "concurrency", "rpm", "tpm", "day", "month", "queue")
 MONEY = frozenset({"day", "month"})
+RESERVE = "reserve"
+LEARNED = ("learned", "still", "grown", "cut", "oks", "patience", "room", "told", "busy", "eased", "cool")
+"""What a pool's state holds of the provider's answers; see scripts/learning.lua."""
 _POOL = "pool|"
 _SINCE, _WORKER = 4, 5
 """Where a lease says since when it is held and by whom; see scripts/head.lua."""
@@ -30,6 +33,12 @@ class PoolView:
     """The limit that the provider named last; 0 where it named none."""
     cools_down_ms: int
     """How long nobody calls yet."""
+    rpm: int = 0
+    """Requests a minute; 0 where nothing limits them."""
+    tpm: int = 0
+    """Tokens a minute; 0 where nothing limits them."""
+    learned: bool = False
+    """Whether the provider's answers, or its balance, ever taught a limit."""
     oldest_ms: int = 0
     """How long the oldest call in flight has its permit."""
     holders: dict[str, int] = field(default_factory=dict[str, int])
@@ -78,6 +87,10 @@ class Overview:
         workers = await self._store.command("ZCOUNT", self._keys.workers, now, "+inf")
         return View(workers, pools, await self.settings())
 
+    async def pools(self) -> set[str]:
+        """Every pool that a worker has called, by its name."""
+        return set(pools_in(texts_of(await self._store.command("HGETALL", self._keys.meta))))
+
     async def settings(self) -> dict[str, str]:
         """What operators set, by name."""
         return texts_of(await self._store.command("HGETALL", self._keys.config))
@@ -95,9 +108,23 @@ class Overview:
         """Set limits of a pool for the whole fleet; None takes what was set away."""
         await self._set({f"pool|{pool}|{name}": value for name, value in limits.items()})
 
+    async def clear_pool(self, pool: str) -> bool:
+        """Take away every limit that was set for a pool; whether there was one."""
+        return await self._clear([name for name in await self.settings() if pool_of(name) == pool])
+
+    async def clear_pools(self) -> bool:
+        """Take away every limit of every pool, and the reserve; whether there was one."""
+        names = [name for name in await self.settings() if pool_of(name) is not None or name == RESERVE]
+        return await self._clear(names)
+
+    async def relearn(self, pool: str) -> None:
+        """Forget what the provider's answers taught of a pool: it begins again as one never called."""
+        await self._store.command("HDEL", self._keys.part(pool, "state"), *LEARNED)
+        await self._set({})
+
     async def set_reserve(self, share: float | None) -> None:
         """Set the share of the slots that batch leaves free."""
-        await self._set({"reserve": share})
+        await self._set({RESERVE: share})
 
     async def set_tenant(self, tenant: str, **limits: float | None) -> None:
         """Set a tenant's limits for the whole fleet, `day` and `month` in dollars; None takes one away."""
@@ -107,6 +134,10 @@ class Overview:
     async def clear_tenant(self, tenant: str) -> None:
         """Take away every limit and budget of a tenant; its queues, if it has its own, stay."""
         await self.set_tenant(tenant, **{name: None for name in TENANT_LIMITS if name != "queue"})
+
+    async def _clear(self, names: list[str]) -> bool:
+        await self._set(dict.fromkeys(names))
+        return bool(names)
 
     async def _set(self, values: dict[str, float | None]) -> None:
         for name, value in values.items():
@@ -129,11 +160,14 @@ class Overview:
         now = self._clock.now_ms()
         return PoolView(
             pool=name,
-            configured=int(state.get("configured", 0)),
-            limit=int(state.get("limit", 0)),
-            in_flight=int(state.get("n", 0)),
+            configured=_whole(state.get("configured")),
+            limit=_whole(state.get("limit")),
+            rpm=_whole(state.get("rpm")),
+            tpm=_whole(state.get("tpm")),
+            learned="cut" in state or "eased" in state,
+            in_flight=_whole(state.get("n")),
             waiting=sum(counts["waiting"] for counts in tenants.values()),
-            told=int(state.get("told", 0)),
+            told=_whole(state.get("told")),
             cools_down_ms=max(0, round(float(state.get("cool", 0)) - now)),
             oldest_ms=max((round(now - float(info[_SINCE])) for info in held), default=0),
             holders=dict(Counter(info[_WORKER] for info in held)),
@@ -147,6 +181,16 @@ class Overview:
 def pools_in(meta: dict[str, str]) -> dict[str, float]:
     """Every pool that the limiter's `meta` names, with when a worker last stated what it has of it, in ms."""
     return {name.removeprefix(_POOL): float(at) for name, at in meta.items() if name.startswith(_POOL)}
+
+
+def pool_of(setting: str) -> str | None:
+    """Whose limit a setting is, by its name; None where it is not a pool's."""
+    return setting.rpartition("|")[0].removeprefix(_POOL) if setting.startswith(_POOL) else None
+
+
+def _whole(text: str | None) -> int:
+    # A script writes what is very large with an exponent.
+    return int(float(text or 0))
 
 
 def _stored(name: str, value: float | None) -> float | None:

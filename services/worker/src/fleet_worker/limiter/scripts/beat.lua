@@ -96,7 +96,7 @@ end
 local spare = 0
 if SPARE > 0 and in_flight() + SPARE * call('ZCARD', WORKERS) <= ceiling() then spare = SPARE end
 call('HSET', META, 'pool|' .. pool, now)
-call('HSET', STATE, 'configured', CONCURRENCY, 'limit', ceiling())
+call('HSET', STATE, 'configured', exact(CONCURRENCY), 'limit', ceiling(), 'rpm', exact(RPM or 0), 'tpm', exact(TPM or 0))
 local busy = in_flight() > 0
 if busy then call('HSET', META, 'open|' .. pool, now) else call('HDEL', META, 'open|' .. pool) end
 for i = 5, 15 do
