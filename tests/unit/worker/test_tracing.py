@@ -15,7 +15,6 @@ from fleet_worker.settings import WorkerSettings
 from fleet_worker.tracing.attributes import of_call, of_completion, word_of_delivery
 from fleet_worker.tracing.door import Told
 from fleet_worker.tracing.opening import Tracing, endpoint_of, exporter_of
-from harness.imports import loaded_with
 from harness.requests import a_request, a_response
 from harness.worker_fakes import ScriptedCompletions
 
@@ -54,12 +53,6 @@ def test_spans_go_below_the_endpoint_or_to_the_whole_url():
 def test_without_traces_every_port_stays_as_it_is():
     port = ScriptedCompletions()
     assert Tracing(None, SystemClock()).completions(port, "http://upstream") is port
-
-
-def test_a_worker_without_traces_does_not_load_its_door_to_opentelemetry():
-    loaded = loaded_with("fleet_worker.bootstrap")
-    assert "fleet_worker.tracing.opening" in loaded
-    assert "fleet_worker.tracing.door" not in loaded
 
 
 def test_a_collector_that_is_away_is_told_once_and_so_is_its_return():
