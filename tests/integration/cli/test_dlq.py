@@ -192,6 +192,16 @@ async def test_a_redrive_that_finds_the_request_queue_gone_leaves_the_dead_lette
     assert await left_in(desk.url, REQUESTS_DEAD, 1) == ["c-0"]
 
 
+async def test_an_id_that_names_nothing_is_told_and_what_the_others_name_is_asked_again(desk: Desk):
+    await died(desk.url, 2)
+    status, out, err = await desk.run("redrive", "c-0", "c-99")
+    assert (status, out.splitlines()[-1]) == (2, "1 asked again")
+    assert "c-99 names no dead letter: see `fleet dlq list`" in err
+    status, _, err = await desk.run("drop", "c-1", "c-99", "--yes")
+    assert (status, "c-99 names no dead letter" in err) == (2, True)
+    assert await left_in(desk.url, REQUESTS_DEAD, 1) == ["c-1"]
+
+
 async def test_a_drop_asks_first(desk: Desk):
     await died(desk.url, 2)
     status, out, _ = await desk.run("drop", "--all", answer=b"n\n")

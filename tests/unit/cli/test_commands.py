@@ -21,6 +21,7 @@ from fleet_contracts.definitions import definitions
         (["up", "--workers", "many"], "Invalid value for '--workers'"),
         (["up", "--workers", "-1"], "Invalid value for '--workers'"),
         (["up", "--workers"], "Option '--workers' requires an argument; see `fleet up --help`"),
+        (["show", ""], "give the request's correlation ID"),
         (["up", "two"], "unexpected extra argument(s) (two); see `fleet up --help`"),
         (["demo", "--fast"], "No such option: --fast; see `fleet demo --help`"),
         (["ask"], "Missing argument 'PROMPT'; see `fleet ask --help`"),

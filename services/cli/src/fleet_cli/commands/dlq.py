@@ -130,7 +130,7 @@ def drop(
     found = run_in_foreground(chosen_ids(url, choice, clock))
     if not found:
         say("no such dead letters")
-    elif yes or agreed(f"Drop {len(found)} dead letters for good?", "nothing dropped"):
+    elif yes or agreed(f"Drop dead letters for good, {len(found)} of them?", "nothing dropped"):
         run_in_foreground(audited(environ, clock, operator(environ), drop_letters(url, found)))
     else:
         say("nothing dropped")

@@ -24,7 +24,10 @@ def show(
     from fleet_cli.foreground import run_in_foreground
     from fleet_cli.show.looking import show_life
     from fleet_cli.stack.stack_env import addressed, namespace_of
+    from fleet_cli.wrong_input import WrongInputError
 
+    if not correlation_id:
+        raise WrongInputError("give the request's correlation ID, as its caller or its log line names it")
     variables = environment()
     key = (checked_tenant(tenant), correlation_id, retry)
     known = run_in_foreground(

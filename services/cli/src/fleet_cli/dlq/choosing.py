@@ -1,7 +1,7 @@
 """Pure: which dead letters are meant."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from fleet_cli.dlq.letter import Letter
@@ -38,6 +38,11 @@ class Choice:
             and (not self.tenants or letter.tenant in self.tenants)
             and _in_age(letter, now_ms, self.older_s, self.newer_s)
         )
+
+    def unnamed(self, letters: Iterable[Letter]) -> list[str]:
+        """The ids asked for that name none of `letters`."""
+        found = list(letters)
+        return [wanted for wanted in self.ids if not any(_named(letter, wanted) for letter in found)]
 
 
 def chosen(

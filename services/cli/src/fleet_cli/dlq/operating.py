@@ -31,18 +31,15 @@ async def list_letters(url: str, choice: Choice, clock: Clock, *, limit: int, as
 async def show_letter(url: str, wanted: str, clock: Clock, *, body: bool, as_json: bool) -> None:
     """Show the one that `wanted` names; raises WrongInputError where it names none or several."""
     found: list[Held] = []
-    async with (
-        dead_letters(url) as queue,
-        aclosing(_chosen(queue, Choice(ids=(wanted,)), clock)) as all_of_it,
-    ):
+    choice = Choice(ids=(wanted,))
+    async with dead_letters(url) as queue, aclosing(_chosen(queue, choice, clock)) as all_of_it:
         async for held in all_of_it:
             found.append(held)
             if len(found) > 1:
                 raise WrongInputError(
                     f"{wanted} names several dead letters: give more of the id, see `fleet dlq list`"
                 )
-    if not found:
-        raise WrongInputError(f"{wanted} names no dead letter: see `fleet dlq list`")
+    _must_be_there(choice, [held.letter for held in found])
     (held,) = found
     if as_json:
         _say_json({**held.letter.fields(), **(_body_fields(held.message.body) if body else {})})
@@ -54,12 +51,19 @@ async def show_letter(url: str, wanted: str, clock: Clock, *, body: bool, as_jso
 
 
 async def redrive_letters(url: str, choice: Choice, clock: Clock, *, strict: bool) -> None:
-    """Ask what is chosen again, one after the other, each forgotten once its request is confirmed."""
+    """Ask what is chosen again, one after the other, each forgotten once its request is confirmed.
+
+    Raises:
+        WrongInputError: an id names no dead letter; those that the others name were asked again.
+        BrokerError: the broker went away; the text says how many were asked again.
+    """
     user_id = place_of(url).user if strict else None
     asked, left = 0, 0
+    seen: list[Letter] = []
     try:
         async with dead_letters(url) as queue, aclosing(_chosen(queue, choice, clock)) as found:
             async for held in found:
+                seen.append(held.letter)
                 if (reason := why_not(held.letter)) is not None:
                     complain(f"{named(held.letter)} {reason}")
                     left += 1
@@ -70,12 +74,20 @@ async def redrive_letters(url: str, choice: Choice, clock: Clock, *, strict: boo
     except BrokerError as error:
         raise BrokerError(f"{error} ({asked} were asked again; the others are where they were)") from error
     say(f"{asked} asked again" + (f", {left} left" if left else ""))
+    _must_be_there(choice, seen)
 
 
 async def chosen_ids(url: str, choice: Choice, clock: Clock) -> frozenset[str]:
-    """The ids of what is chosen now."""
+    """The ids of what is chosen now; raises WrongInputError where an id names no dead letter."""
     async with dead_letters(url) as queue, aclosing(_chosen(queue, choice, clock)) as found:
-        return frozenset([held.letter.id async for held in found])
+        letters = [held.letter async for held in found]
+    _must_be_there(choice, letters)
+    return frozenset(letter.id for letter in letters)
+
+
+def _must_be_there(choice: Choice, letters: Sequence[Letter]) -> None:
+    if unnamed := choice.unnamed(letters):
+        raise WrongInputError(f"{', '.join(unnamed)} names no dead letter: see `fleet dlq list`")
 
 
 async def drop_letters(url: str, ids: frozenset[str]) -> None:
