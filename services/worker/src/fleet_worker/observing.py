@@ -115,6 +115,7 @@ class Observer:
             again=error.again,
             status=upstream.status if upstream else None,
             trace_id=upstream.trace_id if upstream else None,
+            cause=type(error.__cause__).__name__ if error.__cause__ else None,  # its text may hold content
         )
 
         if error.code is ErrorCode.OVERLOADED:
