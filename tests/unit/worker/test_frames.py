@@ -87,7 +87,8 @@ def test_what_no_frame_can_hold_is_refused(headers: dict[str, object]):
 
 
 def ack(tag: int, *, multiple: bool) -> Part:
-    return frame.marshal(commands.Basic.Ack(tag, multiple), OURS), [Confirmed(tag, multiple, True)], False  # noqa: FBT003
+    said: Answer = Confirmed(tag, multiple=True, taken=True) if multiple else tag
+    return frame.marshal(commands.Basic.Ack(tag, multiple), OURS), [said], False
 
 
 def nack(tag: int, *, multiple: bool) -> Part:

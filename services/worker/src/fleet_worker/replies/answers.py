@@ -20,6 +20,10 @@ HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 
 _FRAME_TYPES = (METHOD, HEADER, BODY, HEARTBEAT[0])
 _ANSWER = struct.Struct(">IQB")
+_ACK_HEAD = struct.Struct(">BHII")
+"""`HEAD` and `NAME` of one frame."""
+_TAG = struct.Struct(">QB")
+_ACK_BYTES = _ACK_HEAD.size + _TAG.size + 1
 
 # The class and the method of each, as one number.
 _RETURN = 60 << 16 | 50
@@ -30,8 +34,12 @@ _BLOCKED = 10 << 16 | 60
 _UNBLOCKED = 10 << 16 | 61
 
 
+Taken = int
+"""The broker took the publish of this number. Nearly every answer is one, so that it is no object of its own."""
+
+
 class Confirmed(NamedTuple):
-    """The broker's word on the publish `tag`, or where `multiple` on all up to it."""
+    """Any other word of the broker on the publish `tag`, or where `multiple` on all up to it."""
 
     tag: int
     multiple: bool
@@ -50,7 +58,7 @@ class ChannelClosed:
     """The broker has closed the channel: what it has not confirmed, it never will."""
 
 
-Answer = Confirmed | Returned | ChannelClosed
+Answer = Taken | Confirmed | Returned | ChannelClosed
 
 
 class Sieve:
@@ -61,12 +69,23 @@ class Sieve:
     """
 
     def __init__(self) -> None:
-        self.channel: int | None = None
-        """The channel whose publishes are answered here; None lets everything through."""
+        self._channel: int | None = None
+        self._ack = b""
         self.blocked = False
         """Whether the broker takes no publishes on this connection now."""
         self._rest = b""
         self._no_frames = False
+
+    @property
+    def channel(self) -> int | None:
+        """The channel whose publishes are answered here; None lets everything through."""
+        return self._channel
+
+    @channel.setter
+    def channel(self, number: int | None) -> None:
+        self._channel = number
+        # How an ack on the channel begins, and nothing else.
+        self._ack = b"" if number is None else _ACK_HEAD.pack(METHOD, number, NAME.size + _TAG.size, _ACK)
 
     def feed(self, data: bytes) -> tuple[bytes, list[Answer]]:
         """The bytes that go through, and the answers, each in order."""
@@ -78,6 +97,13 @@ class Sieve:
         at = kept_from = 0
         end = len(data)
         while end - at >= HEAD.size:
+            if (ack := self._ack) and data.startswith(ack, at) and at + _ACK_BYTES <= end:
+                tag, multiple = _TAG.unpack_from(data, at + _ACK_HEAD.size)
+                answers.append(Confirmed(tag, multiple=True, taken=True) if multiple & 1 else tag)
+                if kept_from < at:
+                    through.append(data[kept_from:at])
+                kept_from = at = at + _ACK_BYTES
+                continue
             kind, channel, size = HEAD.unpack_from(data, at)
             if kind not in _FRAME_TYPES:
                 # A broker that speaks another protocol says so in no frame.
@@ -92,11 +118,12 @@ class Sieve:
                 kept_from = after
             at = after
         self._rest = data[at:]
-        through.append(data[kept_from:at])
+        if kept_from < at:
+            through.append(data[kept_from:at])
         return b"".join(through), answers
 
     def _passes(self, kind: int, channel: int, data: bytes, at: int, answers: list[Answer]) -> bool:
-        if channel == self.channel:
+        if channel == self._channel:
             return self._passes_own(kind, data, at, answers)
         if channel == 0 and kind == METHOD:
             (name,) = NAME.unpack_from(data, at)
@@ -112,9 +139,9 @@ class Sieve:
         if kind != METHOD:
             return False
         (name,) = NAME.unpack_from(data, at)
-        if name in {_ACK, _NACK}:
+        if name == _NACK:
             _, tag, bits = _ANSWER.unpack_from(data, at)
-            answers.append(Confirmed(tag, bool(bits & 1), name == _ACK))
+            answers.append(Confirmed(tag, multiple=bool(bits & 1), taken=False))
             return False
         if name in {_CHANNEL_CLOSE, _CHANNEL_CLOSE_OK}:
             # Its number may soon be another's.

@@ -144,13 +144,19 @@ class Pipeline:
 
     def hear(self, answers: Iterable[Answer]) -> None:
         """Take the broker's answers, in their order."""
+        unconfirmed = self._unconfirmed
         for answer in answers:
-            if type(answer) is Confirmed:
+            if type(answer) is int:
+                if (post := unconfirmed.pop(answer, None)) is not None:
+                    post.end(_verdict(post, taken=True) if post.returned else None)
+            elif type(answer) is Confirmed:
                 self._confirm(answer)
             elif type(answer) is Returned:
                 self._mark_returned(answer.message_id)
             else:
                 self.lost(self._line)
+                unconfirmed = self._unconfirmed
+        self._flush_soon()
         self._owes_since = self._loop.time() if self._unconfirmed and not self._held else None
 
     def close(self) -> None:
@@ -207,7 +213,6 @@ class Pipeline:
                 if (post := self._unconfirmed.pop(tag, None)) is not None:
                     post.end(_verdict(post, taken=answer.taken))
             self._oldest = max(self._oldest, last + 1)
-        self._flush_soon()
 
     def _mark_returned(self, message_id: str) -> None:
         word, number = message_id[:-16], message_id[-16:]
