@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from fleet_worker.replies.answers import Answer, Confirmed, Returned
-from fleet_worker.replies.outgoing import Compose, Ended, Outgoing, Posted
-from fleet_worker.replies.pipeline import Pipeline, Post
+from fleet_worker.replies.outgoing import Compose, Ended, Framable, Outgoing, Posted
+from fleet_worker.replies.pipeline import Pipeline
+from fleet_worker.replies.posting import Post
 from simulation.broker import Broker, Message
 from simulation.links import Link
 from simulation.loop import Process
@@ -26,10 +27,10 @@ class _NotedPipeline(Pipeline):
     def post(self, compose: Compose, ended: Ended) -> Post:
         """As the real one."""
 
-        def noted() -> Outgoing:
-            message = compose()
-            self.composed.append(message)
-            return message
+        def noted() -> Outgoing | Framable:
+            made = compose()
+            self.composed.append(made if isinstance(made, Outgoing) else made.outgoing())
+            return made
 
         return super().post(noted, ended)
 

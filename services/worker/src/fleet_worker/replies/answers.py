@@ -35,7 +35,7 @@ _UNBLOCKED = 10 << 16 | 61
 
 
 Taken = int
-"""The broker took the publish of this number. Nearly every answer is one, so that it is no object of its own."""
+"""The broker took the publish of this number: a bare number, for nearly every answer is one."""
 
 
 class Confirmed(NamedTuple):

@@ -1,7 +1,6 @@
 """Gets replies to their readers: the caller first, then everyone who follows the results."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 
 from fleet_worker.composing import Composed
@@ -13,6 +12,7 @@ from fleet_worker.replies.addressing import (
     to_followers,
 )
 from fleet_worker.replies.outgoing import (
+    Compose,
     Ended,
     NotConfirmedError,
     Outgoing,
@@ -37,16 +37,15 @@ class Deliverer:
         self._retrying = retrying
         self._unfinished: set[asyncio.Task[None]] = set()
 
-    def post(self, request: Addressed, compose: Callable[[], Composed], ended: Ended) -> Posted:
+    def post(self, compose: Compose, ended: Ended) -> Posted:
         """Publish one chunk or announcement, once, without waiting; terminal replies that follow stay behind.
 
         Args:
-            request: What it answers.
             compose: Called when it leaves.
             ended: Hears that it is confirmed, that the caller's queue is gone, or that the queue is full or
                 the broker away.
         """
-        return self._publishers.replies.post(lambda: to_caller(request, compose()), ended)
+        return self._publishers.replies.post(compose, ended)
 
     async def deliver_terminal(self, request: Addressed, reply: Composed) -> None:
         """Publish the terminal reply so that it is confirmed where it counts.

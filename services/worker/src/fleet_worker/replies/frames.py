@@ -16,10 +16,10 @@ CONTENT_TYPE = "application/json"
 
 METHOD, HEADER, BODY = 1, 2, 3
 FRAME_OVERHEAD = 8
-_END = b"\xce"
+END = b"\xce"
 HEAD = struct.Struct(">BHI")
 CONTENT_HEAD = struct.Struct(">HHQH")
-_HEADER_HEAD = struct.Struct(">BHIHHQH")
+HEADER_HEAD = struct.Struct(">BHIHHQH")
 """`HEAD` and `CONTENT_HEAD` of one frame."""
 LONG = struct.Struct(">I")
 NAME = struct.Struct(">I")
@@ -57,19 +57,28 @@ def publication(message: Outgoing, message_id: str, channel: int, frame_max: int
     """
     body = message.body
     size = len(body)
-    method, flags, before_id, after_id = _envelope(
+    method, flags, before_id, after_id = envelope_of(message, channel)
+    table, own_id = _table(message.headers), _short(message_id)
+    header_size = BEFORE_TABLE + len(table) + len(before_id) + len(own_id) + len(after_id)
+    head = HEADER_HEAD.pack(HEADER, channel, header_size, 60, 0, size, flags)
+    header = (method, head, JSON, table, before_id, own_id, after_id, END)
+    most = frame_max - FRAME_OVERHEAD if frame_max else size
+    if 0 < size <= most:
+        return b"".join((*header, HEAD.pack(BODY, channel, size), body, END))
+    pieces = (body[at : at + most] for at in range(0, size, most))
+    return b"".join((*header, *(_framed(BODY, channel, piece) for piece in pieces)))
+
+
+def envelope_of(message: Outgoing, channel: int) -> Envelope:
+    """What stands around the headers, the id and the body of `message`.
+
+    Raises:
+        ValueError: a name is longer than 255 bytes.
+    """
+    return _envelope(
         *(message.exchange, message.routing_key, message.mandatory, message.type),
         *(message.correlation_id, message.reply_to, channel),
     )
-    table, own_id = _table(message.headers), _short(message_id)
-    header_size = _BEFORE_TABLE + len(table) + len(before_id) + len(own_id) + len(after_id)
-    head = _HEADER_HEAD.pack(HEADER, channel, header_size, 60, 0, size, flags)
-    header = (method, head, _JSON, table, before_id, own_id, after_id, _END)
-    most = frame_max - FRAME_OVERHEAD if frame_max else size
-    if 0 < size <= most:
-        return b"".join((*header, HEAD.pack(BODY, channel, size), body, _END))
-    pieces = (body[at : at + most] for at in range(0, size, most))
-    return b"".join((*header, *(_framed(BODY, channel, piece) for piece in pieces)))
 
 
 @lru_cache(maxsize=8192)
@@ -99,7 +108,7 @@ def _envelope(
 
 
 def _framed(kind: int, channel: int, payload: bytes) -> bytes:
-    return HEAD.pack(kind, channel, len(payload)) + payload + _END
+    return HEAD.pack(kind, channel, len(payload)) + payload + END
 
 
 @lru_cache(maxsize=256)
@@ -109,7 +118,7 @@ def _kept(name: str) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _kept_of_text(name: str) -> bytes:
+def name_of_text(name: str) -> bytes:
     """The name of a header that holds text, with what says so."""
     return _short(name) + b"S"
 
@@ -121,8 +130,8 @@ def _short(text: str) -> bytes:
     return bytes((len(data),)) + data
 
 
-_JSON = _short(CONTENT_TYPE)
-_BEFORE_TABLE = CONTENT_HEAD.size + len(_JSON)
+JSON = _short(CONTENT_TYPE)
+BEFORE_TABLE = CONTENT_HEAD.size + len(JSON)
 
 
 def _table(headers: Mapping[str, object]) -> bytes:
@@ -131,9 +140,9 @@ def _table(headers: Mapping[str, object]) -> bytes:
         value = headers[name]
         if type(value) is str:
             data = value.encode()
-            fields += (_kept_of_text(name), LONG.pack(len(data)), data)
+            fields += (name_of_text(name), LONG.pack(len(data)), data)
         elif type(value) is int:
-            fields.append(_number(name, value))
+            fields.append(number(name, value))
         else:
             # What others wrote comes back to them as it was, in copies and in dead letters.
             fields += (_kept(name), _anything(value))
@@ -149,7 +158,7 @@ def _anything(value: Any) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _number(name: str, value: int) -> bytes:
+def number(name: str, value: int) -> bytes:
     """A whole number under its name: most are small, and come again with other requests."""
     return _kept(name) + _whole_number(value)
 

@@ -28,11 +28,23 @@ class Outgoing(NamedTuple):
     mandatory: bool = True
 
 
-Compose = Callable[[], Outgoing]
+class Framable(Protocol):
+    """A message that can say itself in frames."""
+
+    def outgoing(self) -> Outgoing:
+        """As any other message."""
+        ...
+
+    def publication(self, message_id: str, channel: int, frame_max: int) -> bytes:
+        """As `frames.publication` writes it."""
+        ...
+
+
+Compose = Callable[[], Outgoing | Framable]
 """Makes a message at the moment in which it can leave, so that what gathers until then leaves with it."""
 
 
-def composed(compose: Compose) -> Outgoing:
+def composed(compose: Compose) -> Outgoing | Framable:
     """What `compose` makes.
 
     Raises:

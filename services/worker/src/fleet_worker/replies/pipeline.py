@@ -7,14 +7,8 @@ from typing import Protocol
 
 from fleet_worker.replies.answers import Answer, Confirmed, Returned
 from fleet_worker.replies.frames import publication
-from fleet_worker.replies.outgoing import (
-    Compose,
-    Ended,
-    NotConfirmedError,
-    Outgoing,
-    UnroutableError,
-    composed,
-)
+from fleet_worker.replies.outgoing import Compose, Ended, NotConfirmedError, Outgoing, composed
+from fleet_worker.replies.posting import Failed, Post, verdict
 
 CONFIRM_TIMEOUT_S = 10.0
 SILENT_S = 20.0
@@ -23,8 +17,6 @@ which is tried for 30 s."""
 MAX_UNCONFIRMED = 4096
 """More wait here, where what belongs to one reader is still joined."""
 MAX_WRITE_BYTES = 256 * 1024
-
-Failed = UnroutableError | NotConfirmedError
 
 
 class Line(Protocol):
@@ -40,33 +32,6 @@ class Line(Protocol):
     def give_up(self) -> None:
         """Break it; another one is opened."""
         ...
-
-
-class Post:
-    """A message from the moment in which it was posted until its end is known."""
-
-    __slots__ = ("compose", "due", "ended", "returned")
-
-    def __init__(self, compose: Compose, ended: Ended, due: float) -> None:
-        self.compose = compose
-        self.ended: Ended | None = ended
-        self.due = due
-        self.returned = False
-
-    def withdraw(self) -> None:
-        """Nobody wants to hear of it any more; it does not leave, unless it has left."""
-        self.ended = None
-
-    def end(self, error: Failed | None) -> None:
-        """Tell its sender, once."""
-        if self.ended is None:
-            return
-        ended, self.ended = self.ended, None
-        try:
-            ended(error)
-        except Exception as bug:  # noqa: BLE001 - one sender's bug must not reach the others
-            context = {"message": "a bug in who posted a message", "exception": bug}
-            asyncio.get_running_loop().call_exception_handler(context)
 
 
 class Pipeline:
@@ -148,7 +113,7 @@ class Pipeline:
         for answer in answers:
             if type(answer) is int:
                 if (post := unconfirmed.pop(answer, None)) is not None:
-                    post.end(_verdict(post, taken=True) if post.returned else None)
+                    post.end(verdict(post, taken=True) if post.returned else None)
             elif type(answer) is Confirmed:
                 self._confirm(answer)
             elif type(answer) is Returned:
@@ -189,8 +154,11 @@ class Pipeline:
                 continue
             tag = self._tag + 1
             try:
-                message = composed(post.compose)
-                frame = publication(message, f"{self._word}{tag:016x}", line.channel, line.frame_max)
+                message, message_id = composed(post.compose), f"{self._word}{tag:016x}"
+                if isinstance(message, Outgoing):
+                    frame = publication(message, message_id, line.channel, line.frame_max)
+                else:
+                    frame = message.publication(message_id, line.channel, line.frame_max)
             except (NotConfirmedError, ValueError) as error:
                 post.end(NotConfirmedError(str(error)))
                 continue
@@ -205,13 +173,13 @@ class Pipeline:
     def _confirm(self, answer: Confirmed) -> None:
         if not answer.multiple:
             if (post := self._unconfirmed.pop(answer.tag, None)) is not None:
-                post.end(_verdict(post, taken=answer.taken))
+                post.end(verdict(post, taken=answer.taken))
         else:
             # Tag 0 means all that were published.
             last = answer.tag or self._tag
             for tag in range(self._oldest, last + 1):
                 if (post := self._unconfirmed.pop(tag, None)) is not None:
-                    post.end(_verdict(post, taken=answer.taken))
+                    post.end(verdict(post, taken=answer.taken))
             self._oldest = max(self._oldest, last + 1)
 
     def _mark_returned(self, message_id: str) -> None:
@@ -240,9 +208,3 @@ class Pipeline:
     def _end(self, posts: Iterable[Post], error: Failed) -> None:
         for post in posts:
             post.end(error)
-
-
-def _verdict(post: Post, *, taken: bool) -> Failed | None:
-    if post.returned:
-        return UnroutableError("no queue takes it: the queue that it names is gone")
-    return None if taken else NotConfirmedError("the broker refused it")

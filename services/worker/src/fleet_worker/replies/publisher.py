@@ -101,7 +101,8 @@ class _PlainPost:
 
     async def _publish(self, publisher: PlainPublisher, compose: Compose, ended: Ended) -> None:
         try:
-            await publisher.publish(composed(compose))
+            message = composed(compose)
+            await publisher.publish(message if isinstance(message, Outgoing) else message.outgoing())
         except (UnroutableError, NotConfirmedError) as error:
             ended(error)
         else:

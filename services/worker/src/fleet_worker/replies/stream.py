@@ -5,17 +5,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fleet_worker.completion import Delta
-from fleet_worker.composing import (
-    Composed,
-    compose_accepted,
-    compose_chunk,
-    compose_restarted,
-    compose_waiting,
-)
+from fleet_worker.composing import Composed, compose_accepted, compose_restarted, compose_waiting
 from fleet_worker.ports import Sent
-from fleet_worker.replies.addressing import terminal_reply
+from fleet_worker.replies.addressing import terminal_reply, to_caller
+from fleet_worker.replies.chunks import Chunk, Chunks
 from fleet_worker.replies.joining import Announcement, InLine, Outbox
-from fleet_worker.replies.outgoing import Ended, NotConfirmedError, Posted, UnroutableError
+from fleet_worker.replies.outgoing import Compose, Ended, NotConfirmedError, Outgoing, Posted, UnroutableError
 from fleet_worker.request import Request
 from fleet_worker.terminal import Terminal
 
@@ -29,7 +24,7 @@ NewRun = Callable[[], str]
 class Delivers(Protocol):
     """Gets replies to their reader, in order."""
 
-    def post(self, request: Request, compose: Callable[[], Composed], ended: Ended) -> Posted:
+    def post(self, compose: Compose, ended: Ended) -> Posted:
         """Publish a chunk or announcement, composed when it leaves; `ended` hears what became of it."""
         ...
 
@@ -52,6 +47,7 @@ class RabbitReplyStream:
         self._run = ""
         self._attempt = 0
         self._last_seq = -1
+        self._chunks: Chunks | None = None
         self._waits = 0
         self._degraded = False
         self._outbox = Outbox(MAX_WAITING_CHARACTERS)
@@ -110,6 +106,7 @@ class RabbitReplyStream:
         self._attempt = attempt
         self._run = self._new_run()
         self._last_seq = -1
+        self._chunks = None
 
     def _announce(self, announcement: Announcement) -> None:
         if self._request.stream and not self._degraded:
@@ -118,7 +115,7 @@ class RabbitReplyStream:
 
     def _wake(self) -> None:
         if self._posted is None:
-            self._posted = self._deliverer.post(self._request, self._next, self._on_end)
+            self._posted = self._deliverer.post(self._next, self._on_end)
 
     def _on_end(self, error: UnroutableError | NotConfirmedError | None) -> None:
         self._posted = None
@@ -129,15 +126,17 @@ class RabbitReplyStream:
         else:
             self._settled()
 
-    def _next(self) -> Composed:
+    def _next(self) -> Outgoing | Chunk:
         item = self._outbox.take()
         assert item is not None  # noqa: S101 - what was posted was queued before, and what clears that withdraws the post
-        return self._compose(item)
-
-    def _compose(self, item: Announcement | InLine | Delta) -> Composed:
         if isinstance(item, Delta):
-            self._last_seq += 1
-            return compose_chunk(self._request, self._run, self._attempt, self._last_seq, item)
+            if self._chunks is None:
+                self._chunks = Chunks(self._request, self._run, self._attempt)
+            self._last_seq = seq = self._last_seq + 1
+            return Chunk(self._chunks, seq, item)
+        return to_caller(self._request, self._compose(item))
+
+    def _compose(self, item: Announcement | InLine) -> Composed:
         if isinstance(item, InLine):
             self._waits += 1
             return compose_waiting(self._request, self._waits, item.position, item.estimate_ms)
