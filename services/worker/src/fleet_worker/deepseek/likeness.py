@@ -31,12 +31,27 @@ class Likeness:
         self._before = b""
         self._after = b""
         self._around = 0
+        self._begin = 0
+        self._end = 0
         self._tries = 0
 
     def text_of(self, event: bytes) -> str | None:
         """The text of an event that is like the last one; None where it is not, or holds no good string."""
-        texts = self.texts_of(event)
-        return texts[0] if texts and len(texts) == 1 else None
+        before, after = self._before, self._after
+        if not event.startswith(before) or not event.endswith(after) or len(event) < self._around:
+            return None
+        if not self._around:
+            return None
+        # The quotes belong to both what is around and to the string, and nothing else begins with one.
+        string = event[self._begin : len(event) - self._end]
+        if b"\n" in string:
+            return None
+        try:
+            text: str = orjson.loads(string)
+        except orjson.JSONDecodeError:
+            return None
+        self._tries = 0
+        return text
 
     def texts_of(self, events: bytes) -> list[str] | None:
         """As `text_of`, of events that follow one another; None where there is none for one of them."""
@@ -83,6 +98,7 @@ class Likeness:
             if self._is_like(chunk, field, before, after):
                 self.field, self._before, self._after = field, b"data: " + before, after + b"\n\n"
                 self._around = len(self._before) + len(self._after)
+                self._begin, self._end = len(self._before) - 1, len(self._after) - 1
                 return
 
     def _is_like(self, chunk: Json, field: str, before: bytes, after: bytes) -> bool:

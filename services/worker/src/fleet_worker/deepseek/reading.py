@@ -68,12 +68,18 @@ class StreamedAnswer:
         return self._assembly.usage
 
     def _take(self, piece: bytes) -> bool:
-        if self._between_events and (texts := self._likeness.texts_of(piece)) and all(texts):
-            size = len(piece) // len(texts)
-            for text in texts:
-                self._emit(self._assembly.add_text(self._likeness.field, text, size))
-            self._watch_on(heard=True)
-            return False
+        if self._between_events:
+            likeness = self._likeness
+            if text := likeness.text_of(piece):
+                self._emit(self._assembly.add_text(likeness.field, text, len(piece)))
+                self._watch_on(heard=True)
+                return False
+            if (texts := likeness.texts_of(piece)) and all(texts):
+                size = len(piece) // len(texts)
+                for text in texts:
+                    self._emit(self._assembly.add_text(likeness.field, text, size))
+                self._watch_on(heard=True)
+                return False
         heard = False
         try:
             for data in self._events.feed(piece):

@@ -72,7 +72,7 @@ class Outbox:
         if delta.logprobs is None and len(delta.fields) == 1:
             ((field, text),) = delta.fields.items()
             if type(text) is str:
-                return self._add_text(field, text)
+                return self._add_text(field, text, delta)
         size = _characters(delta)
         if self._characters + size > self._max_characters:
             return False
@@ -90,17 +90,26 @@ class Outbox:
         if not self._waiting:
             return None
         first = self._waiting.popleft()
+        if not self._waiting:
+            self._characters = 0
+            return first.joined() if isinstance(first, _Text) else first
         if isinstance(first, _Text):
             self._characters -= first.characters
             return first.joined()
         return self._joined(first) if isinstance(first, Delta) else first
 
-    def _add_text(self, field: str, text: str) -> bool:
+    def _add_text(self, field: str, text: str, delta: Delta) -> bool:
         size = len(text)
         if self._characters + size > self._max_characters:
             return False
         self._characters += size
-        last = self._waiting[-1] if self._waiting else None
+        if not self._waiting:
+            # Nearly always it leaves alone, as it came.
+            self._waiting.append(delta)
+            return True
+        last = self._waiting[-1]
+        if len(self._waiting) == 1 and type(last) is Delta and (alone := _as_text(last)) is not None:
+            self._waiting[-1] = last = alone
         if type(last) is _Text and last.field == field and last.characters + size <= MAX_CHUNK_CHARACTERS:
             last.parts.append(text)
             last.characters += size
@@ -118,6 +127,15 @@ class Outbox:
             self._waiting.popleft()
         self._characters -= sum(_characters(part) for part in parts)
         return first if len(parts) == 1 else join(parts)
+
+
+def _as_text(delta: Delta) -> _Text | None:
+    """A delta of one field of text and nothing else."""
+    if delta.logprobs is None and len(delta.fields) == 1:
+        ((field, text),) = delta.fields.items()
+        if type(text) is str:
+            return _Text(field, text)
+    return None
 
 
 def join(parts: list[Delta]) -> Delta:
