@@ -22,6 +22,18 @@ class Assembly:
     joined. Source of the chunks' shape: https://api-docs.deepseek.com/api/create-chat-completion
     """
 
+    __slots__ = (
+        "_chat",
+        "_choice",
+        "_head",
+        "_held",
+        "_logprob_count",
+        "_logprobs",
+        "_parts",
+        "finish_reason",
+        "usage",
+    )
+
     def __init__(self, type_: RequestType) -> None:
         self._chat = type_ is RequestType.CHAT
         self._head: Json = {}

@@ -60,6 +60,21 @@ class Watch:
         CompletionError: on leaving the block, with the clock that rang in its message.
     """
 
+    __slots__ = (
+        "_alarm",
+        "_clock",
+        "_clocks",
+        "_deadline",
+        "_first_content",
+        "_fresh_until",
+        "_last_content",
+        "_longest_gap",
+        "_slack_s",
+        "_started",
+        "_timer",
+        "_total",
+    )
+
     def __init__(self, clocks: Clocks, deadline: Deadline, clock: Clock) -> None:
         self._clocks = clocks
         self._clock = clock

@@ -24,6 +24,8 @@ class Likeness:
     a stand-in before it is relied on.
     """
 
+    __slots__ = ("_after", "_around", "_before", "_begin", "_chat", "_end", "_tries", "field")
+
     def __init__(self, type_: RequestType) -> None:
         self._chat = type_ is RequestType.CHAT
         self.field = "content"

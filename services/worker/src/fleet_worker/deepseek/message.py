@@ -15,6 +15,8 @@ class MessageParts:
     Text is joined, tool calls are joined by their index, and of anything else the last value stands.
     """
 
+    __slots__ = ("_others", "_texts", "_tool_calls", "characters")
+
     def __init__(self) -> None:
         self._texts: dict[str, list[str]] = {}
         self._others: Json = {}

@@ -43,6 +43,8 @@ class AnswerReader(Protocol):
 class StreamedAnswer:
     """Reads an event stream and emits each delta as soon as it is there."""
 
+    __slots__ = ("_assembly", "_between_events", "_emit", "_events", "_finished", "_likeness", "_watch")
+
     def __init__(self, type_: RequestType, emit: Emit, watch: Watch) -> None:
         self._events = EventReader()
         self._assembly = Assembly(type_)

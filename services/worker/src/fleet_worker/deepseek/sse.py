@@ -23,6 +23,8 @@ class EventReader:
         max_bytes: The longest line, and the most data of one event, in bytes.
     """
 
+    __slots__ = ("_after_return", "_at_start", "_data", "_data_bytes", "_max_bytes", "_rest")
+
     def __init__(self, max_bytes: int = MAX_LINE_BYTES) -> None:
         self._max_bytes = max_bytes
         self._rest = bytearray()

@@ -8,6 +8,8 @@ from fleet_worker.deepseek.shapes import Json, ShapeError, as_object, as_text
 class ToolCalls:
     """Tool calls by their index, each with the fragments of its arguments."""
 
+    __slots__ = ("_arguments", "_calls", "_functions")
+
     def __init__(self) -> None:
         self._calls: dict[int, Json] = {}
         self._functions: dict[int, Json] = {}

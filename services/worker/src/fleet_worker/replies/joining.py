@@ -48,6 +48,8 @@ class Outbox:
     whoever comes late gets what gathered meanwhile as one.
     """
 
+    __slots__ = ("_characters", "_max_characters", "_waiting")
+
     def __init__(self, max_characters: int) -> None:
         self._max_characters = max_characters
         self._waiting: deque[Announcement | InLine | Delta | _Text] = deque()

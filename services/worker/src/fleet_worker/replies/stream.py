@@ -39,6 +39,22 @@ class RabbitReplyStream:
     That keeps the chunks in order, and joins what comes while a confirm is on its way.
     """
 
+    __slots__ = (
+        "_all_sent",
+        "_attempt",
+        "_chunks",
+        "_degraded",
+        "_deliverer",
+        "_last_seq",
+        "_new_run",
+        "_outbox",
+        "_posted",
+        "_request",
+        "_run",
+        "_waits",
+        "_worker",
+    )
+
     def __init__(self, request: Request, deliverer: Delivers, worker: str, new_run: NewRun) -> None:
         self._request = request
         self._deliverer = deliverer
