@@ -7,7 +7,9 @@ from typing import Any, cast
 
 from fleet_worker.delivery import Delivery
 from fleet_worker.door import consumer as real_door
+from fleet_worker.door.hands import Hands
 from fleet_worker.door.queues import Consumer as Takes
+from fleet_worker.door.settling import Settling
 from simulation.broker import Broker, Consumer, Message
 from simulation.links import Link
 from simulation.loop import Process
@@ -16,28 +18,39 @@ from simulation.world import World
 
 @dataclass(slots=True)
 class Delivered:
-    """A message as the real door settles it."""
+    """A message as the broker knows that it is in hand."""
 
-    door: "SimulatedDoor"
     consumer: Consumer
     tag: int
     message: Message
 
-    async def ack(self) -> None:
-        """Acknowledge."""
-        self.door.settle(self, "acks", self.door.link.broker.ack)
 
-    async def nack(self, *, requeue: bool) -> None:
+@dataclass(eq=False)
+class Channel:
+    """What the real door's parts need of a channel; what they call a tag is the delivery itself."""
+
+    door: "SimulatedDoor"
+    closing: asyncio.Future[None]
+
+    async def basic_nack(self, delivered: Delivered, *, requeue: bool) -> None:
         """Give back."""
         assert requeue
-        self.door.settle(self, "gives back", self.door.link.broker.requeue)
+        self.door.settle(delivered, "gives back", self.door.link.broker.requeue)
+
+
+class Settles(Settling):
+    """The real one, but for how an ack is written."""
+
+    def ack(self, channel: Any, delivery_tag: Any) -> None:
+        """Acknowledge."""
+        channel.door.settle(delivery_tag, "acks", channel.door.link.broker.ack)
 
 
 Acked = Callable[[Delivered], None]
 
 
 class SimulatedDoor:
-    """Consumes the queues of one worker; a lost connection cancels whoever waits for an outcome."""
+    """Consumes the queues of one worker, and has its deliveries in the real door's hands."""
 
     def __init__(
         self,
@@ -52,7 +65,8 @@ class SimulatedDoor:
         self._takes = {self._consumer(one.queue, one.prefetch, one): one for one in takes}
         self._paused: dict[str, bool] = {}
         self._consuming: set[Consumer] = set()
-        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._hands, self._settling = Hands(), Settles()
+        self._channel = self._open_channel()
         self.link = Link(
             world, broker, process, f"{process.name} door", self._closed, self._lost, self._consume_all
         )
@@ -92,21 +106,24 @@ class SimulatedDoor:
 
     def _consumer(self, queue: str, prefetch: int, takes: Takes) -> Consumer:
         def bring(tag: int, message: Message) -> None:
-            self.link.bring(lambda: self._begin(Delivered(self, consumer, tag, message), takes))
+            self.link.bring(lambda: self._begin(Delivered(consumer, tag, message), takes))
 
         consumer = Consumer(queue, prefetch, bring)
         return consumer
 
     def _begin(self, delivered: Delivered, takes: Takes) -> None:
-        task = asyncio.get_running_loop().create_task(self._take(delivered, takes))
-        self._tasks[task] = None
-        task.add_done_callback(lambda ended: self._tasks.pop(ended, None))
+        channel: Any = self._channel
+        delivery = delivery_of(delivered.message, takes.queue)
+        work = self._take(delivered, delivery, takes, channel)
+        self._hands.take(channel, delivery.lease, work, lambda: None)
 
-    async def _take(self, delivered: Delivered, takes: Takes) -> None:
-        message = delivered.message
-        self._world.note(self._process.name, "takes", about(message))
-        outcome = await takes.take(delivery_of(message, takes.queue))
-        await real_door._settle(cast("Any", delivered), outcome)  # pyright: ignore[reportPrivateUsage] - the real one
+    async def _take(self, delivered: Delivered, delivery: Delivery, takes: Takes, channel: Any) -> None:
+        self._world.note(self._process.name, "takes", about(delivered.message))
+        outcome = await takes.take(delivery)
+        await self._settling.settle(channel, cast("Any", delivered), outcome)
+
+    def _open_channel(self) -> Channel:
+        return Channel(self, asyncio.get_running_loop().create_future())
 
     def _may(self, takes: Takes) -> bool:
         return not any(
@@ -127,8 +144,8 @@ class SimulatedDoor:
     def _lost(self) -> None:
         self._world.note(self._process.name, "lost its deliveries")
         self._consuming.clear()
-        for task in list(self._tasks):
-            task.cancel()
+        self._channel.closing.set_result(None)
+        self._channel = self._open_channel()
 
 
 def about(message: Message) -> str:

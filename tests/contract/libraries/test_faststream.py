@@ -1,11 +1,9 @@
 """What the door needs of FastStream beyond its documentation. With a broker: tests/integration/libraries."""
 
 import asyncio
-from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
-from faststream import AckPolicy
 from faststream._internal.endpoint.subscriber.utils import MultiLock
 
 from fleet_worker.delivery import Delivery
@@ -51,32 +49,12 @@ async def test_a_subscriber_has_its_queue_and_its_tag_where_they_are_looked_for(
     )
 
 
-async def test_a_subscriber_takes_a_message_by_the_method_that_is_given_to_the_queue(subscriber: Any):
+async def test_a_subscriber_without_a_handler_leaves_its_queue_to_the_door(subscriber: Any):
     relied_on(
         LIBRARY,
-        iscoroutinefunction(getattr(subscriber, "consume", None)),
-        "subscriber.consume is what the queue calls with a message",
-        f"give `consume` in {WRAPPER} what a subscriber gives to the queue in its own start",
-    )
-
-
-async def test_a_subscriber_that_does_not_run_drops_what_comes_without_a_word(subscriber: Any):
-    # So whoever stops it while it consumes hides messages; that is why the door cancels its consumers first.
-    assert subscriber.running is False
-    relied_on(
-        LIBRARY,
-        await subscriber.consume(None) is None,
-        "what comes to a subscriber that is not started, or stops, is neither handled nor refused",
-        "read what it does with it now, and whether Door.stop_consuming may use the framework's own stop",
-    )
-
-
-async def test_its_manual_policy_leaves_every_message_to_the_door(subscriber: Any):
-    relied_on(
-        LIBRARY,
-        subscriber.ack_policy is AckPolicy.MANUAL,
-        "the broker's ack_policy holds for its subscribers",
-        "give the policy to each subscriber in Door._subscribe: any other drops a request on an error",
+        not subscriber.calls,
+        "a subscriber that nobody gave a handler begins no consumer when it starts",
+        f"keep it from consuming, or cancel its consumer before {WRAPPER} begins the door's own",
     )
 
 

@@ -22,6 +22,7 @@ from harness.waiting import until
 pytestmark = pytest.mark.sockets
 
 SUBSCRIBING = "services/worker/src/fleet_worker/door/subscribing.py"
+HANDS = "services/worker/src/fleet_worker/door/hands.py"
 PATIENCE_S = 20.0
 
 
@@ -47,33 +48,41 @@ async def publish(connection: Any, queue: str, **properties: Any) -> Any:
     return await channel.default_exchange.publish(aio_pika.Message(b"{}", **properties), queue)
 
 
-async def test_a_channel_that_closes_cancels_every_handler_of_its_messages(connection: Any):
+async def test_a_channel_that_closes_ends_every_future_of_its_closing(connection: Any):
     queue = await a_queue(connection)
-    running, ended = asyncio.Event(), asyncio.Event()
-    how: list[bool] = []
+    taken: asyncio.Queue[Any] = asyncio.Queue()
 
-    async def handle(message: AbstractIncomingMessage) -> None:
-        del message
-        running.set()
-        try:
-            await asyncio.sleep(PATIENCE_S)
-        except asyncio.CancelledError:
-            how.append(True)
-            raise
-        finally:
-            ended.set()
+    async def take(message: AbstractIncomingMessage) -> None:
+        taken.put_nowait(message.channel)
 
-    await queue.consume(handle)
+    await queue.consume(take)
     await publish(connection, queue.name)
-    await asyncio.wait_for(running.wait(), PATIENCE_S)
+    channel = await asyncio.wait_for(taken.get(), PATIENCE_S)
+    told = [channel.closing, channel.closing]
     with pytest.raises(AMQPError):
         await queue.channel.declare_queue("no such queue", passive=True)
-    await asyncio.wait_for(ended.wait(), 2 * PATIENCE_S)
+    done, _ = await asyncio.wait(told, timeout=2 * PATIENCE_S)
     relied_on(
         "aiormq",
-        how == [True],
-        "a channel's end cancels the tasks of its consumers",
-        "nothing breaks: the supervisor shields calls from it, and could then wait for them in plain words",
+        len(done) == len(told),
+        "a channel's `closing` is done when the broker closes it",
+        f"find what tells of a channel's end now, and mend {HANDS}: else a call that nobody counts on "
+        "goes on for ever",
+    )
+
+
+async def test_a_lost_connection_ends_the_closing_of_its_channels(vhost: str):
+    connected = await aio_pika.connect(vhost)
+    channel: Any = await (await connected.channel()).get_underlay_channel()
+    closing: asyncio.Future[Any] = channel.closing
+    assert connected.transport is not None
+    await connected.transport.connection.close(ConnectionError())
+    done, _ = await asyncio.wait([closing], timeout=PATIENCE_S)
+    relied_on(
+        "aiormq",
+        done,
+        "a connection that is lost ends its channels' `closing` too",
+        f"find what tells of a connection's end now, and mend {HANDS}",
     )
 
 

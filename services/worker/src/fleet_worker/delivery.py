@@ -1,11 +1,12 @@
 """A delivery as the broker hands it over, and the rule by which its sender is told."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.topology import ACCEPTED_REPLY_PREFIXES
+from fleet_worker.hold import DeliveryLease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class Delivery:
     user_id: str | None = None
     content_encoding: str | None = None
     published_ms: int | None = None
+    lease: DeliveryLease = field(default_factory=DeliveryLease, compare=False)
 
     @property
     def deliveries(self) -> int:

@@ -19,8 +19,12 @@ class LostError(Exception):
 class DeliveryLease:
     """Whether the broker still counts on this worker for a delivery; nobody else has it meanwhile."""
 
+    __slots__ = ("at_work", "held")
+
     def __init__(self) -> None:
         self.held = True
+        self.at_work = False
+        """Whether its request is in work, which goes on to its end though the channel be gone."""
 
     def lost(self) -> None:
         """The channel is gone: the broker gives the delivery to someone else, or has done so."""

@@ -2,16 +2,23 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
-from faststream import AckPolicy
-from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import ChannelInvalidStateError
+from aiormq.abc import AbstractChannel
+from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 from faststream.rabbit.subscriber import RabbitSubscriber
 
+from fleet_worker.delivery import Delivery
 from fleet_worker.door import subscribing
+from fleet_worker.door.hands import Hands
 from fleet_worker.door.queues import Consumer
 from fleet_worker.door.receiving import delivery_of
+from fleet_worker.door.settling import Settling
+from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
 
 RECONNECT_INTERVAL_S = 1.0
@@ -46,14 +53,11 @@ class Door:
     ) -> None:
         self._broker = RabbitBroker(
             amqp_url,
-            # Every delivery is acknowledged by hand: any other policy drops a request on an error.
-            ack_policy=AckPolicy.MANUAL,
             reconnect_interval=RECONNECT_INTERVAL_S,
             graceful_timeout=None,
             on_close=[self._on_close],
             on_reconnected=[self._on_reconnected],
             logger=None,
-            apply_types=False,
             app_id=name,
         )
         self._observer = observer
@@ -64,6 +68,8 @@ class Door:
         self._in_hand: Counter[str] = Counter()
         self._taken: Counter[str] = Counter()
         self._put_down = asyncio.Event()
+        self._hands = Hands()
+        self._settling = Settling()
         self._subscribers = {consumer: self._subscribe(consumer) for consumer in consumers}
 
     @property
@@ -80,6 +86,7 @@ class Door:
     async def open(self) -> None:
         """Connect and begin to consume."""
         await self._broker.start()
+        await self._consume(self._subscribers)
         self._stands = True
 
     async def stop_consuming(self) -> None:
@@ -104,12 +111,7 @@ class Door:
         """
         self._paused.pop(reason, None)
         async with self._turning:
-            starting = [it for one, it in self._subscribers.items() if self._may_consume(one)]
-            # All of them come to their end before one is tried again: none may consume a queue twice.
-            ends = await asyncio.gather(*map(subscribing.consume, starting), return_exceptions=True)
-        for end in ends:
-            if isinstance(end, BaseException):
-                raise end
+            await self._consume([one for one in self._subscribers if self._may_consume(one)])
 
     async def add(self, consumer: Consumer) -> None:
         """Consume one more queue while the others go on.
@@ -120,10 +122,10 @@ class Door:
         await self.ready_in(consumer.queue)
         subscriber = self._subscribe(consumer)
         await subscriber.start()
-        self._subscribers[consumer] = subscriber
-        if not self._may_consume(consumer):
-            async with self._turning:
-                await subscribing.cancel(subscriber)
+        async with self._turning:
+            self._subscribers[consumer] = subscriber
+            if self._may_consume(consumer):
+                await self._consume([consumer])
 
     async def remove(self, consumer: Consumer) -> None:
         """Consume a queue no more, once nothing of it is in hand: a queue without consumers is all free."""
@@ -155,7 +157,8 @@ class Door:
         """Leave its consumer and begin another; raises while the broker is away."""
         async with self._turning:
             if self._may_consume(one):
-                await subscribing.begin_anew(self._subscribers[one])
+                await subscribing.cancel(self._subscribers[one])
+                await self._consume([one])
 
     async def ready_in(self, queue: str) -> int:
         """How many messages wait in a queue; raises while the broker, or the queue, is away."""
@@ -168,6 +171,7 @@ class Door:
     async def close(self) -> None:
         """Close the connection; the broker returns every delivery that was not acknowledged."""
         self._stands = False
+        await self._settling.last()
         await self._broker.stop()
 
     def _may_consume(self, one: Consumer) -> bool:
@@ -187,38 +191,41 @@ class Door:
         self._observer.broker_back()
 
     def _subscribe(self, consumer: Consumer) -> RabbitSubscriber:
-        subscriber = self._broker.subscriber(
+        return self._broker.subscriber(
             # Declared by the deploy step: here its absence is an error, not something to mend.
             RabbitQueue(consumer.queue, declare=False),
             channel=Channel(prefetch_count=consumer.prefetch),
-            # The framework's own answer would go wherever the sender says, to any exchange.
-            no_reply=True,
-            decoder=_undecoded,
         )
 
-        async def take(message: RabbitMessage) -> None:
-            self._in_hand[consumer.queue] += 1
-            self._taken[consumer.queue] += 1
-            try:
-                outcome = await consumer.take(delivery_of(message.raw_message, consumer.queue))
-                await _settle(message, outcome)
-                self._observer.settled(outcome)
-            finally:
-                self._in_hand[consumer.queue] -= 1
-                self._put_down.set()
+    async def _consume(self, consumers: Iterable[Consumer]) -> None:
+        # All of them come to their end before one is tried again: none may consume a queue twice.
+        starting = [subscribing.consume(self._subscribers[one], self._taker(one)) for one in consumers]
+        for end in await asyncio.gather(*starting, return_exceptions=True):
+            if isinstance(end, BaseException):
+                raise end
 
-        subscriber(take)
-        return subscriber
+    def _taker(self, consumer: Consumer) -> subscribing.Take:
+        queue = consumer.queue
 
+        def put_down() -> None:
+            self._in_hand[queue] -= 1
+            self._put_down.set()
 
-async def _undecoded(message: RabbitMessage) -> RabbitMessage:
-    """Hand over the message as it is: a decoder that raises would leave a bad message stuck for ever."""
-    return message
+        async def take(message: AbstractIncomingMessage) -> None:
+            with suppress(ChannelInvalidStateError):  # the broker has given it to someone else already
+                channel, lease = message.channel, DeliveryLease()
+                delivery = delivery_of(message, queue, lease)
+                # The message itself is let go of here: a stream may be open for minutes.
+                work = self._see_to_its_end(consumer, delivery, channel, message.delivery_tag or 0)
+                self._in_hand[queue] += 1
+                self._taken[queue] += 1
+                self._hands.take(channel, lease, work, put_down)
 
+        return take
 
-async def _settle(message: RabbitMessage, outcome: Outcome) -> None:
-    match outcome:
-        case Outcome.DONE:
-            await message.ack()
-        case Outcome.HAND_BACK | Outcome.BURY:
-            await message.nack(requeue=True)
+    async def _see_to_its_end(
+        self, consumer: Consumer, delivery: Delivery, channel: AbstractChannel, tag: int
+    ) -> None:
+        outcome = await consumer.take(delivery)
+        await self._settling.settle(channel, tag, outcome)
+        self._observer.settled(outcome)

@@ -56,7 +56,7 @@ class Intake:
         if delivery.deliveries > DELIVERY_LIMIT:
             return await self._end(delivery, reading)
         return await self.supervisor.run(
-            lambda lease: self._handle(delivery, reading, lease), self._left_s(reading)
+            lambda: self._handle(delivery, reading), delivery.lease, self._left_s(reading)
         )
 
     def _left_s(self, request: Request) -> float | None:
@@ -64,14 +64,14 @@ class Intake:
             return None
         return max(0.0, (request.deadline_ms - self.clock.now_ms()) / 1000)
 
-    async def _handle(self, delivery: Delivery, request: Request, lease: DeliveryLease) -> Outcome:
+    async def _handle(self, delivery: Delivery, request: Request) -> Outcome:
         with (
             bound(correlation_id=request.correlation_id, tenant=request.tenant),
             self.observer.in_flight.track_inprogress(),
         ):
             self.observer.arrived(request)
             try:
-                outcome = await self.handler.handle(request, lease)
+                outcome = await self.handler.handle(request, delivery.lease)
             except Exception as bug:  # noqa: BLE001 - it is a request, so it ends as one: as the ledger knows
                 return await self.burying.end(delivery, request, self.observer.broke(bug))
             if outcome is Outcome.BURY:

@@ -1,12 +1,13 @@
 """A message of the broker, as the rest of the worker may know it."""
 
-from aio_pika import IncomingMessage
+from aio_pika.abc import AbstractIncomingMessage
 
 from fleet_contracts import headers as names
 from fleet_worker.delivery import Delivery
+from fleet_worker.hold import DeliveryLease
 
 
-def delivery_of(message: IncomingMessage, queue: str) -> Delivery:
+def delivery_of(message: AbstractIncomingMessage, queue: str, lease: DeliveryLease) -> Delivery:
     """What the rest of the worker may know of a message."""
     return Delivery(
         body=message.body,
@@ -21,10 +22,11 @@ def delivery_of(message: IncomingMessage, queue: str) -> Delivery:
         user_id=message.user_id,
         content_encoding=message.content_encoding,
         published_ms=_published_ms(message),
+        lease=lease,
     )
 
 
-def _published_ms(message: IncomingMessage) -> int | None:
+def _published_ms(message: AbstractIncomingMessage) -> int | None:
     # In ms, by the caller or by RabbitMQ's timestamp interceptor; the property of AMQP counts whole seconds.
     precise = message.headers.get(names.PUBLISHED_MS)
     if isinstance(precise, int):

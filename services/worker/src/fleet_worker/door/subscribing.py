@@ -5,11 +5,15 @@ tests/contract/libraries/test_faststream.py holds every release to what is relie
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError
 
+Take = Callable[[AbstractIncomingMessage], Awaitable[None]]
+"""Takes a message, and returns at once."""
 ANSWER_TIMEOUT_S = 5.0
 AWAY = (AMQPError, OSError, RuntimeError, TimeoutError)
 """What using the broker raises while it, or a queue, is away."""
@@ -31,19 +35,17 @@ async def cancel(subscriber: Any) -> None:
             await queue.cancel(tag)
 
 
-async def consume(subscriber: Any) -> None:
-    """Begin to consume; nothing where it does already. Raises where the broker is away."""
+async def consume(subscriber: Any, take: Take) -> None:
+    """Begin to consume; nothing where it does already. Raises where the broker is away.
+
+    Messages go to `take` past the framework's own handling of them, which takes as long as all of the door,
+    and keeps 5 KiB for each message while it is handled.
+    """
     queue, tag = _consumer_of(subscriber)
     if queue is not None and tag is None:
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            tag = await queue.consume(subscriber.consume)
+            tag = await queue.consume(take)
         subscriber._consumer_tag = tag  # noqa: SLF001 - as the module says
-
-
-async def begin_anew(subscriber: Any) -> None:
-    """Leave the consumer that brings nothing, and begin another; raises where the broker is away."""
-    await cancel(subscriber)
-    await consume(subscriber)
 
 
 def consumes(subscriber: Any) -> bool:

@@ -7,21 +7,22 @@ from typing import Any
 from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
 
-Work = Callable[[DeliveryLease], Coroutine[Any, Any, Outcome]]
+Work = Callable[[], Coroutine[Any, Any, Outcome]]
 
 
 class Supervisor:
-    """Runs at most `concurrency` requests at once, each in a task that nobody but this class cancels.
+    """Runs at most `concurrency` requests at once, each in the task of its delivery.
 
-    The client library of the broker cancels every waiting handler when a channel closes; a paid upstream
-    call must not die with it, so the handler only waits for the task, shielded.
+    A paid upstream call must not die with the channel that its request came by, so work says on the
+    delivery's lease that it has begun: from then on nobody but this class cancels its task.
     """
 
     def __init__(self, concurrency: int) -> None:
         self._slots = asyncio.Semaphore(concurrency)
         self._waiting = 0
-        self._running: dict[asyncio.Task[Outcome], float] = {}
+        self._running: dict[asyncio.Task[Any], float] = {}
         """With the loop's time of their start."""
+        self._cut: set[asyncio.Task[Any]] = set()
         self._draining = False
 
     @property
@@ -40,30 +41,31 @@ class Supervisor:
         oldest = next(iter(self._running.values()), None)
         return 0.0 if oldest is None else asyncio.get_running_loop().time() - oldest
 
-    async def run(self, work: Work, patience_s: float | None = None) -> Outcome:
+    async def run(self, work: Work, delivery: DeliveryLease, patience_s: float | None = None) -> Outcome:
         """Do `work` when there is room for it; hands back what has not started when a drain begins.
 
         After `patience_s` seconds it is done without room: nobody wants its answer any more, so all that is
-        left is to say so. The work is told by its delivery's lease when whoever called this is cancelled: the
-        channel is gone. Work that was cut off before its end is handed back.
+        left is to say so. Work that was cut off before its end, by a drain or by a library, is handed back:
+        left alone, the delivery would be stuck with this worker for as long as its channel lives.
         """
         has_slot = await self._wait_for_slot(patience_s)
         if self._draining:
             self._free(has_slot=has_slot)
             return Outcome.HAND_BACK
-        delivery = DeliveryLease()
-        task = asyncio.create_task(work(delivery))
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine that runs has one
+        delivery.at_work = True
         self._running[task] = asyncio.get_running_loop().time()
-        task.add_done_callback(lambda ended: self._forget(ended, has_slot=has_slot))
         try:
-            return await asyncio.shield(task)
+            return await work()
         except asyncio.CancelledError:
-            if task.cancelled() and not _is_cancelled():
-                # The work alone was cut off, by a drain or by a library: left alone, the delivery would be
-                # stuck with this worker for as long as its channel lives.
-                return Outcome.HAND_BACK
-            raise
+            if task.cancelling() and task not in self._cut:
+                raise  # the loop itself ends
+            return Outcome.HAND_BACK
         finally:
+            del self._running[task]
+            self._cut.discard(task)
+            self._free(has_slot=has_slot)
             delivery.lost()
 
     async def drain(self, grace_s: float) -> None:
@@ -74,11 +76,14 @@ class Supervisor:
         if self._running:
             await asyncio.wait(self._running, timeout=grace_s)
         left = list(self._running)
+        self._cut.update(left)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
     async def _wait_for_slot(self, patience_s: float | None) -> bool:
+        if not self._slots.locked():
+            return await self._slots.acquire()
         self._waiting += 1
         try:
             async with asyncio.timeout(patience_s):
@@ -91,16 +96,3 @@ class Supervisor:
     def _free(self, *, has_slot: bool) -> None:
         if has_slot:
             self._slots.release()
-
-    def _forget(self, task: asyncio.Task[Outcome], *, has_slot: bool) -> None:
-        self._running.pop(task, None)
-        self._free(has_slot=has_slot)
-        if not task.cancelled():
-            # Where the waiting handler is gone nobody else would look at an error; the loop would complain.
-            task.exception()
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody cancels the task that asks."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
