@@ -8,8 +8,9 @@ from typing import Any
 from fleet_chassis.store import Script
 from fleet_worker.deadline import Deadline
 from fleet_worker.door import consumer, receiving
+from fleet_worker.door.settling import Settling
 from fleet_worker.handler import Handler
-from fleet_worker.hold import Hold
+from fleet_worker.hold import DeliveryLease, Hold
 from fleet_worker.ledger import store
 from fleet_worker.request import Request
 from fleet_worker.terminal import Terminal
@@ -61,17 +62,17 @@ def broken(step: str) -> Callable[..., Handler]:
 def _acknowledge_first() -> None:
     read_on, acks = receiving.delivery_of, set[asyncio.Task[Any]]()
 
-    def acknowledged(message: Any, queue: str) -> Any:
+    def acknowledged(message: Any, queue: str, lease: DeliveryLease) -> Any:
         ack = asyncio.create_task(message.ack())
         acks.add(ack)
         ack.add_done_callback(acks.discard)
-        return read_on(message, queue)
+        return read_on(message, queue, lease)
 
-    async def settled(_message: Any, _outcome: Any) -> None:
+    async def settled(*_: object) -> None:
         """It was acknowledged long ago."""
 
     consumer.delivery_of = acknowledged  # pyright: ignore[reportPrivateImportUsage] - as below
-    consumer._settle = settled  # pyright: ignore[reportPrivateUsage] - breaking it is the point
+    setattr(Settling, "settle", settled)  # noqa: B010 - its type is another, and breaking it is the point
 
 
 def _commit_whatever_was_committed() -> None:

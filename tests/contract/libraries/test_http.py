@@ -6,7 +6,7 @@ import aiohttp
 import httpx
 import pytest
 from httpx_aiohttp import AiohttpTransport
-from httpx_aiohttp.transport import AiohttpResponseStream, map_aiohttp_exceptions
+from httpx_aiohttp.transport import map_aiohttp_exceptions
 
 from harness.habits import relied_on
 
@@ -17,16 +17,6 @@ def mapped(error: Exception) -> BaseException:
     with pytest.raises(Exception) as raised, map_aiohttp_exceptions():  # noqa: PT011 - of any kind
         raise error
     return raised.value
-
-
-def test_the_answer_below_is_found_in_a_response():
-    below = cast("Any", object())
-    relied_on(
-        "httpx-aiohttp",
-        getattr(AiohttpResponseStream(below), "_aiohttp_response", None) is below,
-        "a response's stream keeps aiohttp's own answer as _aiohttp_response",
-        f"find it again in {TRANSPORT}: until then each piece of a body costs twice as much",
-    )
 
 
 def test_a_lost_connection_looks_like_one_that_took_too_long_to_open_but_for_its_cause():

@@ -17,7 +17,6 @@ KNOWN = {
         "_consumer_tag",
         "subscribing.py",
     ): "test_a_subscriber_has_its_queue_and_its_tag_where_they_are_looked_for",
-    ("_aiohttp_response", "transport.py"): "test_the_answer_below_is_found_in_a_response",
     ("_env_file", "settings.py"): "test_a_file_and_a_folder_are_named_when_settings_are_read",
 }
 """Where each is used, and the test in this folder that fails when a library changes it."""

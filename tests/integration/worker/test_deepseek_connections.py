@@ -178,6 +178,6 @@ async def test_a_connection_whose_answer_broke_is_not_used_again(
 async def test_a_body_is_read_straight_from_the_socket_and_not_through_httpx(simulator: Running):
     http = open_http(5)
     async with http.stream("GET", f"{simulator.base_url}/models") as response:
-        assert isinstance(pieces_of(response), SocketPieces), "httpx-aiohttp has changed: see transport.py"
+        assert isinstance(pieces_of(response), SocketPieces)
         assert b"".join([piece async for piece in pieces_of(response)])
     await http.aclose()

@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import httpx
@@ -30,7 +30,7 @@ from fleet_worker.deepseek.reading import AnswerReader, StreamedAnswer, WholeAns
 from fleet_worker.deepseek.refusals import answer_of, retry_after_s
 from fleet_worker.deepseek.sending import Sender
 from fleet_worker.deepseek.shapes import Json
-from fleet_worker.deepseek.transport import is_packed, pieces_of
+from fleet_worker.deepseek.transport import are_read, is_packed, pieces_of
 from fleet_worker.deepseek.users import Users
 from fleet_worker.deepseek.verdict import check
 from fleet_worker.request import Request
@@ -120,33 +120,33 @@ class DeepSeek:
         await self._sender.aclose()
 
     async def _make(self, call: "_Call") -> Completion:
-        async with self._sent(call) as response:
-            if response.status_code != _OK:
-                raise await self._refusal(response, call)
-            if is_packed(response):
-                raise packed()
-            pieces = pieces_of(response)
-            answer = await _read(call.reader, pieces)
-            watch = call.watch
-            completion = Completion(
-                answer, call.trace_id, watch.first_content_ms, watch.elapsed_ms, watch.longest_gap_ms
-            )
-            call.watch.stop()
-            await _drain(pieces)
-        check(answer, call.request)
-        return completion
-
-    @asynccontextmanager
-    async def _sent(self, call: "_Call") -> AsyncGenerator[httpx.Response]:
         response = await self._send(call.request)
         call.status = response.status_code
         call.trace_id = response.headers.get("x-ds-trace-id")
         try:
-            yield response
+            completion = await self._read(response, call)
         finally:
             # Closes the connection too, unless the answer was read to its end.
             with suppress(httpx.RequestError):
                 await response.aclose()
+        check(completion.response, call.request)
+        return completion
+
+    async def _read(self, response: httpx.Response, call: "_Call") -> Completion:
+        if response.status_code != _OK:
+            raise await self._refusal(response, call)
+        if is_packed(response):
+            raise packed()
+        pieces = pieces_of(response)
+        answer = await _read(call.reader, pieces)
+        watch = call.watch
+        completion = Completion(
+            answer, call.trace_id, watch.first_content_ms, watch.elapsed_ms, watch.longest_gap_ms
+        )
+        watch.stop()
+        if not are_read(pieces):
+            await _drain(pieces)
+        return completion
 
     async def _send(self, request: Request) -> httpx.Response:
         payload = payload_of(request, self._quirks, self._users)

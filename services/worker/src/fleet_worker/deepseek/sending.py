@@ -1,11 +1,12 @@
 """Sends calls in httpx's terms, without the steps of its client that no call here has a use for."""
 
 import ssl
+from typing import Any
 
 import httpx
 
 from fleet_worker.deepseek.auth import Auth
-from fleet_worker.deepseek.transport import PLAIN, open_transport
+from fleet_worker.deepseek.transport import ADDRESS, PLAIN, open_transport
 
 _HEADERS = httpx.Headers(
     {
@@ -35,7 +36,7 @@ class Sender:
         self._extensions = {
             "timeout": {"connect": connect_s, "pool": connect_s, "read": None, "write": None},
         }
-        self._urls: dict[str, httpx.URL] = {}
+        self._known: dict[str, tuple[httpx.URL, dict[str, Any]]] = {}
 
     @classmethod
     def open(cls, connect_s: float, tls: ssl.SSLContext | None = None, *, pushes: bool = True) -> "Sender":
@@ -63,9 +64,8 @@ class Sender:
         # As a stream that is read at once: of `content`, httpx would write host and length into the head,
         # which the transport does anyway, and build the whole head anew for it.
         stream = httpx.ByteStream(payload)
-        request = httpx.Request(
-            "POST", self._known(url), headers=_HEADERS, stream=stream, extensions=self._extensions
-        )
+        address, extensions = self._known.get(url) or self._know(url)
+        request = httpx.Request("POST", address, headers=_HEADERS, stream=stream, extensions=extensions)
         request.read()
         flow = auth.async_auth_flow(request)
         try:
@@ -84,8 +84,7 @@ class Sender:
         finally:
             await flow.aclose()
 
-    def _known(self, url: str) -> httpx.URL:
-        known = self._urls.get(url)
-        if known is None:
-            known = self._urls[url] = httpx.URL(url)
+    def _know(self, url: str) -> tuple[httpx.URL, dict[str, Any]]:
+        address = httpx.URL(url)
+        known = self._known[url] = (address, {**self._extensions, ADDRESS: str(address)})
         return known

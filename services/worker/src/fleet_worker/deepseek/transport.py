@@ -3,12 +3,14 @@
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream, map_aiohttp_exceptions
 
 from fleet_worker.deepseek.pushing import Take, push
 
@@ -18,6 +20,8 @@ _NAME_KNOWN_S = 1
 """An address that is dead is looked up anew before a call's last attempt; the library's own is 10 s."""
 _BODY = "fleet_body"
 
+ADDRESS = "fleet_address"
+"""The extension of a request that has its URL written out, where that is known already."""
 PLAIN = {"Accept-Encoding": "identity"}
 """Asks for an answer that is not compressed."""
 
@@ -38,6 +42,7 @@ class PooledTransport(AiohttpTransport):
         self._pushes = pushes
         # As a callable, for a session can be made only while an event loop runs.
         super().__init__(verify=tls, trust_env=False, client=lambda: _session(tls))
+        self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; errors are httpx's.
@@ -45,18 +50,46 @@ class PooledTransport(AiohttpTransport):
         httpx-aiohttp calls every lost connection a connect timeout, and lets some errors through as they are.
         """
         try:
-            response = await super().handle_async_request(request)
+            response = await self._sent(request)
         except httpx.ConnectTimeout as error:
             if isinstance(error.__cause__, TimeoutError):
                 raise
             raise httpx.RemoteProtocolError("the connection was lost before an answer came") from error
         except aiohttp.ClientError as error:
             raise httpx.RemoteProtocolError("the answer is no HTTP") from error
-        # httpx-aiohttp keeps it to itself; without it, the body is read as httpx reads it.
-        below: Any = getattr(response.stream, "_aiohttp_response", None)
-        if isinstance(below, aiohttp.ClientResponse):
-            response.extensions[_BODY] = SocketPieces(below.content, pushes=self._pushes)
-        return response
+        pieces = SocketPieces(response.content, pushes=self._pushes)
+        return httpx.Response(
+            response.status,
+            headers=response.raw_headers,
+            stream=AiohttpResponseStream(response),
+            extensions={_BODY: pieces},
+        )
+
+    async def _sent(self, request: httpx.Request) -> aiohttp.ClientResponse:
+        # As httpx-aiohttp does it, which writes out the address, makes the limits and looks up each header
+        # by its name for every call: a twentieth of what a short one costs.
+        if self._session is None:
+            self._session = self.client = self.get_client()
+        limits: dict[str, float | None] = request.extensions.get("timeout", {})
+        headers = [(name.decode("ascii"), value.decode()) for name, value in request.headers.raw]
+        try:
+            return await self._session.request(
+                request.method,
+                request.extensions.get(ADDRESS) or str(request.url),
+                headers=headers,
+                data=request.content or None,
+                allow_redirects=False,
+                auto_decompress=False,
+                timeout=_limits_of(limits.get("connect"), limits.get("pool"), limits.get("read")),
+            )
+        except Exception:
+            with map_aiohttp_exceptions():
+                raise
+
+
+@cache
+def _limits_of(connect: float | None, pool: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(sock_connect=connect, connect=pool, sock_read=read)
 
 
 class SocketPieces:
@@ -68,6 +101,11 @@ class SocketPieces:
     def __init__(self, body: aiohttp.StreamReader, *, pushes: bool) -> None:
         self._body = body
         self._pushes = pushes
+
+    @property
+    def are_read(self) -> bool:
+        """Whether the whole body was read."""
+        return self._body.at_eof()
 
     async def push(self, take: Take) -> bool:
         """As `each_of`, past the library's public way where that is allowed."""
@@ -105,6 +143,11 @@ async def _ask_each(pieces: AsyncIterator[bytes], take: Take) -> bool:
         if take(piece):
             return True
     return False
+
+
+def are_read(pieces: AsyncIterator[bytes]) -> bool:
+    """Whether there is surely nothing more to read."""
+    return isinstance(pieces, SocketPieces) and pieces.are_read
 
 
 def _broke_off() -> httpx.ReadError:

@@ -51,7 +51,7 @@ class Desk:
 
     def pool(self, name: str) -> Possessions:
         """This worker's part of a pool."""
-        return self._pools.setdefault(name, Possessions())
+        return self._pools.get(name) or self._pools.setdefault(name, Possessions())
 
     async def acquire(self, wish: Wish) -> Granted | Refused | Said:
         """Ask once; whoever has to wait looks at the wish's answer."""
