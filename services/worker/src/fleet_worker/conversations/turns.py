@@ -1,9 +1,9 @@
 """Turns as the handler knows them: over any histories, for as many workers as share them."""
 
-import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from fleet_chassis.batches import in_batches
 from fleet_chassis.store import StoreUnavailableError
 from fleet_worker import conversing
 from fleet_worker.completion import Completion
@@ -41,10 +41,12 @@ class FleetConversations:
             await self.renew_all()
 
     async def renew_all(self) -> None:
-        """Renew what is held; asked at once, it reaches the store as one batch."""
-        await asyncio.gather(*map(self._renew, list(self.home.held)))
+        """Renew what is held."""
+        await in_batches(list(self.home.held), self._renew, self.home.clock)
 
     async def _renew(self, held: Held) -> None:
+        if held not in self.home.held:
+            return  # it has ended since
         try:
             kept = await self.home.histories.keep(held.conversation, held.claim)
         except StoreUnavailableError:

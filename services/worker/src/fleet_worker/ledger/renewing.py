@@ -1,9 +1,9 @@
 """Keeps what this worker holds in the ledger's eye, and stops what nobody counts on it for any more."""
 
-import asyncio
 import math
 from dataclasses import dataclass
 
+from fleet_chassis.batches import in_batches
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import StoreUnavailableError
 from fleet_worker.hold import Hold, LostError
@@ -34,8 +34,8 @@ class Renewing:
             await self.renew_all()
 
     async def renew_all(self) -> None:
-        """Renew what is held; asked at once, it reaches the store as one batch."""
-        await asyncio.gather(*(self._renew_or_stop(hold) for hold in self.holds.all()))
+        """Renew what is held."""
+        await in_batches(self.holds.all(), self._renew_or_stop, self.clock)
 
     async def renew(self, hold: Hold) -> Standing:
         """Renew one hold, and say what has changed.
@@ -59,6 +59,8 @@ class Renewing:
         return holder_of(hold, self.owner, self.clock.monotonic())
 
     async def _renew_or_stop(self, hold: Hold) -> None:
+        if self.holds.get(hold.key) is not hold:
+            return  # it has ended since
         try:
             await self.renew(hold)
         except StoreUnavailableError:

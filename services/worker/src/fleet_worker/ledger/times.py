@@ -7,7 +7,7 @@ DAY_S = 24 * 60 * 60.0
 LEASE_S = 15.0
 """A claim without a word for so long is free: three renewals may fail, and a stopped worker is told apart."""
 RENEW_S = 5.0
-"""A third of the lease; all claims of a worker are renewed together, so it costs next to nothing."""
+"""A third of the lease; the claims of a worker are renewed in batches, so it costs next to nothing."""
 PROBE_S = 1.0
 """Between two looks at whether an owner still listens: a subscription that is made anew takes 0.2 s."""
 HOLD_S = 10.0
