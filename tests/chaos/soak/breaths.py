@@ -21,6 +21,8 @@ from fleet_cli.stack.report import Report as Say
 
 ANSWER_DEADLINE_S = 240.0
 GRACE_S = 40.0
+REST_S = 20.0
+"""Longer than a worker keeps a connection to DeepSeek that it does not use, and the store one that is lost."""
 KEPT_S = 180
 """How long the ledger knows what has ended: short enough for its keys to come to an end in an hour."""
 
@@ -65,6 +67,7 @@ async def soak(
     async with _a_fleet(told, environ, folder, say) as (scene, caller, troubles, log):
         while time.monotonic() < ends_at:
             await _breathe(told, len(seen), scene, caller, troubles)
+            await asyncio.sleep(REST_S)
             seen.append(await look(scene))
             tell(len(seen), seen[-1])
         residue = await scene.residue()
