@@ -22,7 +22,7 @@ from fleet_cli.stack.report import Report as Say
 ANSWER_DEADLINE_S = 240.0
 GRACE_S = 40.0
 REST_S = 20.0
-"""Longer than a worker keeps a connection to DeepSeek that it does not use, and the store one that is lost."""
+"""Longer than a worker keeps a connection to DeepSeek that it does not use."""
 KEPT_S = 180
 """How long the ledger knows what has ended: short enough for its keys to come to an end in an hour."""
 

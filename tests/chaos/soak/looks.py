@@ -12,7 +12,7 @@ BOUNDS = {
     "memory of the eldest, MiB": Bound(0.1, 8),
     "its descriptors": Bound(0, 8),
     "its threads": Bound(0, 2),
-    # How many requests it remembers depends on how long the breath before took: a lost key for each would be threefold.
+    # It remembers more requests where a breath took no longer; a lost key for each would be threefold.
     "keys in the store": Bound(0.3, 100),
     "memory of the store, MiB": Bound(0.1, 2),
     "clients of the store": Bound(0, 2),
