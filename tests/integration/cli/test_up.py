@@ -105,6 +105,21 @@ async def test_a_worker_that_dies_is_reported_and_the_rest_stays_up(
         await until(lambda: not (tmp_path / ".fleet/stack.env").exists(), deadline_s=UP_DEADLINE_S)
 
 
+@pytest.mark.usefixtures("broker")
+async def test_a_stack_whose_simulator_dies_ends_and_says_so(
+    tmp_path: Path, private_environ: Mapping[str, str]
+) -> None:
+    async with up(tmp_path, private_environ, "--workers", "0") as process:
+        await lines_until(process, "the stack is up")
+        os.kill(_children_of(process.pid, "simulator")[0], signal.SIGKILL)
+        _, complaint = await asyncio.wait_for(process.communicate(), UP_DEADLINE_S)
+    assert process.returncode == 1
+    assert "simulator ended with status -9; its log: .fleet/logs/simulator.log" in complaint.decode()
+    assert "start the stack again with `fleet up`" in complaint.decode()
+    assert complaint.count(b"\n") == 1
+    assert not (tmp_path / ".fleet/stack.env").exists()
+
+
 async def test_without_a_store_one_worker_serves_and_it_is_said(
     tmp_path: Path, private_environ: Mapping[str, str], vhost: str
 ) -> None:
@@ -147,9 +162,13 @@ def _worker_of(parent: int) -> int:
 
 
 def _workers_of(parent: int) -> list[int]:
+    return _children_of(parent, "worker")
+
+
+def _children_of(parent: int, name: str) -> list[int]:
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text().split("\0") for pid in children}
-    return [pid for pid, command in commands.items() if "worker" in command]
+    return [pid for pid, command in commands.items() if name in command]
 
 
 def _told(pid: int, name: str) -> str:

@@ -9,6 +9,7 @@ import aio_pika
 import pytest
 
 from fleet_chassis.clock import SystemClock
+from fleet_chassis.service import CannotStartError
 from fleet_chassis.settings import SettingsError
 from fleet_contracts.grammar import MAX_REPLY_BYTES
 from fleet_contracts.topology import REQUESTS
@@ -195,7 +196,7 @@ async def test_a_deadline_ends_a_running_call_and_closes_its_socket(fleet_vhost:
 async def test_a_second_worker_without_a_shared_store_refuses_to_start_in_one_sentence(fleet_vhost: str):
     async with a_house(fleet_vhost) as house:
         settings = worker_settings(house.url, house.simulator.base_url)
-        with pytest.raises(SettingsError, match="share no store"):
+        with pytest.raises(CannotStartError, match="share no store"):
             async with start_worker(settings):
                 pass
         async with start_worker(settings.model_copy(update={"share_nothing": True})) as second:
@@ -204,7 +205,7 @@ async def test_a_second_worker_without_a_shared_store_refuses_to_start_in_one_se
 
 async def test_a_worker_without_a_broker_says_so_instead_of_waiting_for_ever():
     settings = worker_settings("amqp://guest:guest@127.0.0.1:1/", "http://127.0.0.1:9")
-    with pytest.raises(SettingsError, match="No connection to the broker"):
+    with pytest.raises(CannotStartError, match="No connection to the broker"):
         async with start_worker(settings):
             pass
 
@@ -214,7 +215,7 @@ async def test_a_broker_that_accepts_and_says_nothing_is_given_up(monkeypatch: p
     async with await asyncio.start_server(until_it_leaves, "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         settings = worker_settings(f"amqp://guest:guest@127.0.0.1:{port}/", "http://127.0.0.1:9")
-        with pytest.raises(SettingsError, match="No connection to the broker"):
+        with pytest.raises(CannotStartError, match="No connection to the broker"):
             async with start_worker(settings):
                 pass
 
@@ -230,7 +231,7 @@ async def test_a_worker_whose_health_port_is_taken_says_which_setting_to_change(
 
 async def test_a_worker_without_its_topology_says_what_to_run(vhost: str):
     settings = worker_settings(vhost, "http://127.0.0.1:9")
-    with pytest.raises(SettingsError, match="fleet topology apply"):
+    with pytest.raises(CannotStartError, match="fleet topology apply"):
         async with start_worker(settings):
             pass
 

@@ -11,6 +11,13 @@ from fleet_chassis.logging import get_log
 Main = Callable[[asyncio.Event], Awaitable[None]]
 
 
+class CannotStartError(Exception):
+    """What a service needs around it is missing or in its way, with settings that may be right.
+
+    The text says what it is and what to do.
+    """
+
+
 def run_service(main: Main) -> None:
     """Run `main` on a fast event loop until it returns; SIGTERM and SIGINT set the event it is given.
 

@@ -99,6 +99,7 @@ def _command_in(arguments: list[str]) -> str:
 
 def _failures() -> tuple[type[Exception], ...]:
     # Late, as all of it is needed only after something failed, and loads the AMQP library.
+    from fleet_chassis.service import CannotStartError
     from fleet_chassis.store import StoreScriptError, StoreUnavailableError
     from fleet_chassis.topology import TopologyError
     from fleet_cli.batch.errors import BatchError
@@ -108,7 +109,7 @@ def _failures() -> tuple[type[Exception], ...]:
     from fleet_client import FleetError
 
     store = (StoreUnavailableError, StoreScriptError)
-    ours = (StackError, TopologyError, ManagementError, BrokerError, BatchError)
+    ours = (CannotStartError, StackError, TopologyError, ManagementError, BrokerError, BatchError)
     return (*ours, *store, FleetError, *_wrong_input())
 
 

@@ -14,7 +14,7 @@ from fleet_chassis.clock import Clock, SystemClock
 from fleet_chassis.health import serve_health
 from fleet_chassis.logging import get_log
 from fleet_chassis.metrics import Registry
-from fleet_chassis.settings import SettingsError
+from fleet_chassis.service import CannotStartError
 from fleet_chassis.tasks import owned
 from fleet_contracts.topology import CONTROL_CANCELS, DEAD_RAW
 from fleet_worker import permitting, postponing
@@ -87,18 +87,19 @@ async def start_worker(settings: WorkerSettings) -> AsyncGenerator[Worker]:
     """Build a worker from its settings and let it consume; leaving closes everything.
 
     Raises:
-        SettingsError: the broker or the store can't be reached, the topology is missing, or another worker is
-            in the way.
+        CannotStartError: the broker or the store can't be reached, the topology is missing, or another worker
+            is in the way.
+        SettingsError: a setting is wrong in a way that only its use tells.
     """
     async with AsyncExitStack() as parts:
         try:
             worker = await _build(settings, parts)
         except ChannelNotFoundEntity as error:
-            raise SettingsError(
+            raise CannotStartError(
                 "The broker lacks a queue of the fleet; run `fleet topology apply` once, then start again."
             ) from error
         except (AMQPError, OSError, TimeoutError) as error:
-            raise SettingsError(
+            raise CannotStartError(
                 f"The broker broke off or refused while the worker was built ({error!r}); see its log, and "
                 "whether the user of AMQP_URL has its rights (`fleet topology apply --users` sets them)."
             ) from error
@@ -109,7 +110,7 @@ async def _reach(amqp_url: str) -> None:
     try:
         await reach_broker(amqp_url, CONNECT_TIMEOUT_S)
     except UNREACHED as error:
-        raise SettingsError(f"No connection to the broker: {why_unreached(amqp_url, error)}.") from error
+        raise CannotStartError(f"No connection to the broker: {why_unreached(amqp_url, error)}.") from error
 
 
 async def _build(settings: WorkerSettings, parts: AsyncExitStack) -> Worker:

@@ -23,7 +23,8 @@ def run(settings: WorkerSettings) -> None:
     """Serve until SIGTERM or Ctrl-C, then drain. Prints one line when it is ready.
 
     Raises:
-        SettingsError: the worker can't start; the text says what to do.
+        SettingsError: a setting is wrong; the text says what to do.
+        CannotStartError: what it needs around it is away or in its way; the text says what to do.
     """
     configure_logging(settings.log_level, settings.log_format, content=settings.log_content)
     log_crashes(get_log("worker"))

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from fleet_chassis.broker import with_heartbeat
 from fleet_chassis.clock import Clock
 from fleet_chassis.logging import get_log
-from fleet_chassis.settings import SettingsError
+from fleet_chassis.service import CannotStartError
 from fleet_chassis.store import StoreScriptError, StoreUnavailableError, open_store
 from fleet_chassis.tasks import owned
 from fleet_worker.door.consumer import Door
@@ -73,7 +73,8 @@ async def open_sharing(
     What is opened is closed with `parts`.
 
     Raises:
-        SettingsError: the store does not answer, or another worker is in the way.
+        CannotStartError: the store does not answer, or another worker is in the way.
+        SettingsError: REDIS_URL is that of no store.
     """
     times = Times(kept_s=settings.ledger_kept_s, bodies_s=settings.ledger_bodies_s)
     observer = LedgerObserver(registry, get_log("ledger"))
@@ -112,7 +113,7 @@ async def _open_store(
         store = SharedStore(opened, settings.namespace, clock, registry, log)
         await store.check()
     except (StoreUnavailableError, StoreScriptError) as error:
-        raise SettingsError(
+        raise CannotStartError(
             f"The store of REDIS_URL can't be used ({error.__cause__.__class__.__name__}): start it and give "
             "its user the right to write, or unset REDIS_URL to run one worker without a store."
         ) from error

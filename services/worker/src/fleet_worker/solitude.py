@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import aio_pika
 from aiormq.exceptions import ChannelLockedResource
 
-from fleet_chassis.settings import SettingsError
+from fleet_chassis.service import CannotStartError
 from fleet_contracts.topology import WORKER_LOCK
 
 
@@ -17,7 +17,7 @@ async def be_the_only_worker(amqp_url: str) -> AsyncGenerator[None]:
     An exclusive queue is a lock that ends with its connection, so a killed worker leaves nothing behind.
 
     Raises:
-        SettingsError: another worker holds it.
+        CannotStartError: another worker holds it.
     """
     connection = await aio_pika.connect_robust(amqp_url)
     async with connection:
@@ -25,7 +25,7 @@ async def be_the_only_worker(amqp_url: str) -> AsyncGenerator[None]:
         try:
             await channel.declare_queue(WORKER_LOCK, exclusive=True, durable=False)
         except ChannelLockedResource as error:
-            raise SettingsError(
+            raise CannotStartError(
                 "Another worker already serves this broker and the two share no store, so neither would know "
                 "of the other's calls; stop the other one, or set FLEET_SHARE_NOTHING=true and divide "
                 "FLEET_LIMIT_CONCURRENCY between them."

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fleet_cli.stack.child import Child
-from fleet_cli.stack.errors import UnavailableError
+from fleet_cli.stack.errors import StackError, UnavailableError
 from fleet_cli.stack.places import cache_dir
 from fleet_cli.stack.processes import start_simulator, start_worker
 from fleet_cli.stack.rabbitmq.broker import Broker
@@ -70,11 +70,11 @@ class LocalStack:
         return child
 
     async def watch(self) -> None:
-        """Report each process that ends before the stack does; ends when none is left."""
-        processes = [child for child in (self.simulator, *self.workers) if child is not None]
-        async with asyncio.TaskGroup() as group:
-            for child in processes:
-                group.create_task(self._watch(child))
+        """Report each worker that ends before the stack does, until there is nothing left to watch.
+
+        Raises StackError when the simulator ends: no worker of this stack can be answered any more.
+        """
+        await together(self._watch_workers(), self._watch_simulator())
 
     async def stop_workers(self) -> None:
         """Let every worker drain, all at the same time, and end the ones that are late."""
@@ -82,12 +82,25 @@ class LocalStack:
             *(worker.stop(grace_s=STOP_GRACE_S) for worker in self.workers if worker.running)
         )
 
-    async def _watch(self, child: Child) -> None:
-        status = await child.wait()
-        self.report(f"{child.name} ended with status {status}; its log: {self.logs / child.name}.log")
-        if child in self.workers and not any(worker.running for worker in self.workers):
+    async def _watch_workers(self) -> None:
+        await asyncio.gather(*(self._watch_worker(worker) for worker in self.workers))
+
+    async def _watch_simulator(self) -> None:
+        if self.simulator is not None:
+            raise StackError(
+                f"{await self._end_of(self.simulator)}; no worker here can be answered any more: "
+                "start the stack again with `fleet up`"
+            )
+
+    async def _watch_worker(self, worker: Child) -> None:
+        self.report(await self._end_of(worker))
+        if not any(worker.running for worker in self.workers):
             start = f"`fleet worker --settings {self.logs.parent / FILE}`"
             self.report(f"no worker is left, and requests wait in their queue: start one with {start}")
+
+    async def _end_of(self, child: Child) -> str:
+        status = await child.wait()
+        return f"{child.name} ended with status {status}; its log: {self.logs / child.name}.log"
 
 
 @asynccontextmanager
