@@ -180,7 +180,8 @@ class Joined:
             foundation, lambda _: StoreRecords(store, NAMESPACE, foundation.times)
         )
         await store.listen(foundation.owner, built.holds.hear)
-        await parts.enter_async_context(owned(built.renewing.run(), SILENCE))
+        for run in (built.renewing.run, built.disowning.run):
+            await parts.enter_async_context(owned(run(), SILENCE))
         self.publishers = [
             SimulatedPublisher(world, around.broker, self.process, name, self.confirmed)
             for name in ("replies", "events")

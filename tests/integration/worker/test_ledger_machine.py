@@ -14,6 +14,7 @@ from fleet_chassis.store import RedisStore
 from fleet_worker.ledger import rules
 from fleet_worker.ledger.answers import Busy, Ended, Stored, Taken, TakenToEnd
 from fleet_worker.ledger.record import Holder, Owner, Record
+from fleet_worker.ledger.rules import owner_of
 from fleet_worker.ledger.store import StoreRecords
 from fleet_worker.ledger.times import Times
 from harness.ledgers import FACTS, a_claimant, a_head
@@ -138,6 +139,17 @@ class LedgerMachine(RuleBasedStateMachine):
         worker = self.workers[place]
         real = self.there(self.records.release(KEY, self.holder(worker, worker.real_fence)))
         self.record, answer = rules.release(self.record, self.holder(worker, worker.fence))
+        assert real == answer
+
+    @rule(stale=FLAGS)
+    def an_owner_disowns(self, stale: bool) -> None:
+        late = int(stale)
+        seen = owner_of(self.there(self.records.look(KEY)) or Record())
+        real = self.there(self.records.disown(KEY, replace(seen, lease_ends_ms=seen.lease_ends_ms - late)))
+        seen = owner_of(self.record)
+        self.record, answer = rules.disown(
+            self.record, replace(seen, lease_ends_ms=seen.lease_ends_ms - late)
+        )
         assert real == answer
 
     @rule(place=WORKERS)

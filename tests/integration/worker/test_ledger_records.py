@@ -26,6 +26,7 @@ from fleet_worker.ledger.memory import MemoryRecords
 from fleet_worker.ledger.records import Records
 from fleet_worker.ledger.store import StoreRecords
 from fleet_worker.ledger.times import LARGE_BYTES, MOST_VANISHED, Times
+from fleet_worker.request import key_text
 from harness.ledgers import FACTS, a_claimant, a_head, a_holder
 from harness.waiting import until
 
@@ -329,6 +330,33 @@ async def test_a_cancel_of_what_nobody_has_takes_it_with_where_to_answer(place: 
     late = a_holder(Taken(answer.fence), "b")
     assert await records.commit(KEY, late, a_head(), b"cancelled") == Stored()
     assert await records.cancel(KEY, "b") is Marked.ENDED
+
+
+async def test_a_claim_that_its_owner_does_not_have_in_hand_is_given_back_and_who_waits_is_told(place: Place):
+    records = place.records
+    first = await taken(records.claim(KEY, a_claimant("b")))
+    await records.keep(KEY, a_holder(first, "b", attempts=1, void="worker_lost"))
+    seen = await busy(records.claim(KEY, a_claimant()))
+    assert await records.disown(KEY, seen.owner) is Standing.HELD
+    await until(lambda: place.heard == [b"free " + key_text(KEY).encode()])
+    after = await taken(records.claim(KEY, a_claimant()))
+    assert (after.attempts, after.void, after.vanished) == (1, "worker_lost", 0)
+    assert after.fence > first.fence
+
+
+async def test_nothing_is_given_back_that_was_claimed_or_kept_anew_or_has_ended(place: Place):
+    records = place.records
+    first = await taken(records.claim(KEY, a_claimant()))
+    seen = await busy(records.claim(KEY, a_claimant("b")))
+    await asyncio.sleep(0.005)
+    await records.claim(KEY, a_claimant())
+    assert await records.disown(KEY, seen.owner) is Standing.LOST
+    seen = await busy(records.claim(KEY, a_claimant("b")))
+    await asyncio.sleep(0.005)
+    await records.keep(KEY, a_holder(first))
+    assert await records.disown(KEY, seen.owner) is Standing.LOST
+    assert await records.commit(KEY, a_holder(first), a_head(), b"{}") == Stored()
+    assert await records.disown(KEY, seen.owner) is Standing.ENDED
 
 
 async def test_a_body_may_be_gone_before_the_end_is_forgotten(place: Place):

@@ -12,8 +12,12 @@ from fleet_worker.hold import Hold, LostError
 from fleet_worker.ledger import store as ledger_store
 from fleet_worker.ledger.answers import Ended, Stored, Superseded
 from fleet_worker.ledger.commits import Commits
+from fleet_worker.ledger.disowning import Disowning
 from fleet_worker.ledger.fleet_ledger import FleetLedger
+from fleet_worker.ledger.holds import Holds
 from fleet_worker.ledger.renewing import Renewing
+from fleet_worker.ledger.rules import owner_of
+from fleet_worker.request import RequestKey
 from fleet_worker.terminal import Terminal
 from simulation.mutants.planting import all_of, in_script, mutant
 
@@ -86,6 +90,23 @@ def never_given_back() -> Any:
         """Nothing."""
 
     return patch.object(FleetLedger, "release", release)
+
+
+@mutant("whoever is asked for a request gives it back although it is in hand")
+def given_back_while_in_hand() -> Any:
+    async def disown(self: Any, key: RequestKey) -> None:
+        record = await self.records.look(key)
+        if record is not None and record.owner == self.owner:
+            await self.records.disown(key, owner_of(record))
+
+    def hear(self: Any, message: bytes) -> None:
+        what, _, text = message.decode().partition(" ")
+        if what == "wanted":
+            self._wanted.put_nowait(text)
+        whole(self, message)
+
+    whole = Holds.hear
+    return all_of(patch.object(Disowning, "disown", disown), patch.object(Holds, "hear", hear))
 
 
 @mutant("claims are not renewed")

@@ -7,20 +7,26 @@ from typing import Any
 
 import pytest
 
+from fleet_chassis.logging import get_log
 from fleet_chassis.store import StoreUnavailableError
+from fleet_chassis.tasks import owned
 from fleet_worker.deadline import Deadline
 from fleet_worker.hold import DeliveryLease, Hold, LostError
 from fleet_worker.ledger.building import Built, Foundation, build_ledger
+from fleet_worker.ledger.claiming import identity_of
+from fleet_worker.ledger.holds import MOST_WANTED
 from fleet_worker.ledger.memory import MemoryRecords
 from fleet_worker.ledger.times import GRACE_S, LEASE_S, RENEW_S, Times
 from fleet_worker.ports import Granted
 from fleet_worker.postponed import PostponedError, Reason
+from fleet_worker.request import RequestKey, key_of, key_text
 from fleet_worker.terminal import Terminal
 from harness.clock import HandClock
-from harness.ledgers import an_observer
+from harness.ledgers import a_claimant, an_observer
 from harness.requests import a_request
 
 TERMINAL = Terminal("result", "c-1:final", 1, b"{}")
+SILENCE = get_log("tests")
 
 
 LOOKS_S = 0.1
@@ -57,7 +63,9 @@ class Store:
     async def back(self) -> None:
         await self._here.wait()
 
-    async def hears(self, channel: str) -> bool:
+    async def want(self, key: RequestKey, channel: str) -> bool:
+        if channel in self.listeners:
+            self.listeners[channel](f"wanted {key_text(key)}".encode())
         return channel in self.listeners
 
     def __getattr__(self, step: str) -> Any:
@@ -135,6 +143,66 @@ async def test_an_owner_that_no_longer_listens_is_superseded_after_two_looks():
     del workers.store.listeners["a"]
     hold = await held(workers.start("b"))
     assert hold.key == a_request().key
+
+
+async def test_a_claim_that_its_asker_gave_up_is_given_back_to_who_waits_for_it():
+    workers = Workers()
+    a, b = workers.start("a"), workers.start("b")
+    await workers.store.claim(a_request().key, a_claimant("a", identity=identity_of(a_request())))
+    async with owned(a.disowning.run(), SILENCE), asyncio.timeout(2):
+        await held(b)
+    assert (await workers.store.look(a_request().key)).vanished == 0
+
+
+async def test_what_a_worker_has_in_hand_it_keeps_whoever_asks_for_it():
+    workers = Workers()
+    a = workers.start("a")
+    hold = await held(a)
+    async with owned(a.disowning.run(), SILENCE):
+        with pytest.raises(PostponedError):
+            await held(workers.start("b", hold_s=0.2))
+    assert workers.store.asked["disown"] == 0
+    assert await a.ledger.commit(hold, TERMINAL, soon(workers)) == TERMINAL
+
+
+async def test_what_a_worker_asks_for_just_now_it_does_not_give_back():
+    workers = Workers()
+    a = workers.start("a")
+    await workers.store.claim(a_request().key, a_claimant("a", identity=identity_of(a_request())))
+    claiming = asyncio.create_task(held(a))
+    await asyncio.sleep(0)
+    await a.disowning.disown(a_request().key)
+    assert workers.store.asked["disown"] == 0
+    hold = await claiming
+    assert await a.ledger.commit(hold, TERMINAL, soon(workers)) == TERMINAL
+
+
+async def test_a_worker_claims_nothing_while_it_gives_the_same_back():
+    workers = Workers()
+    a = workers.start("a")
+    await workers.store.claim(a_request().key, a_claimant("a", identity=identity_of(a_request())))
+    giving = asyncio.create_task(a.disowning.disown(a_request().key))
+    await asyncio.sleep(0)
+    hold = await held(a)
+    assert giving.done()
+    assert (await workers.store.look(hold.key)).owner == "a"
+    assert await a.ledger.commit(hold, TERMINAL, soon(workers)) == TERMINAL
+
+
+async def test_others_who_ask_for_ever_more_take_no_more_memory():
+    a = Workers().start("a")
+    for number in range(2 * MOST_WANTED):
+        a.holds.hear(f"wanted acme/c-{number}~0".encode())
+    async with asyncio.timeout(2):
+        wanted = [await a.holds.next_wanted() for _ in range(MOST_WANTED)]
+        assert wanted[0] == ("acme", "c-0", 0)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(a.holds.next_wanted(), 0.01)
+
+
+def test_a_key_is_read_from_its_text_whatever_its_sender_put_in_it():
+    for key in (("acme", "c-1", 0), ("acme", "a/b~c~7", 12)):
+        assert key_of(key_text(key)) == key
 
 
 async def test_two_deliveries_that_wait_for_another_worker_do_not_keep_asking_each_others_question():

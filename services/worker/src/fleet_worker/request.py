@@ -83,6 +83,13 @@ def key_text(key: RequestKey) -> str:
     return f"{tenant}/{correlation_id}~{retry}"
 
 
+def key_of(text: str) -> RequestKey:
+    """The key that `key_text` gave as `text`."""
+    tenant, _, rest = text.partition("/")
+    correlation_id, _, retry = rest.rpartition("~")
+    return (tenant, correlation_id, int(retry))
+
+
 class Addressed(Protocol):
     """Whom a terminal reply is for: a request, or what the ledger knows of one that is not at hand."""
 

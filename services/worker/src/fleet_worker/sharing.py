@@ -126,7 +126,8 @@ async def _share(
 ) -> Sharing:
     built = build_ledger(foundation, lambda _: StoreRecords(store, settings.namespace, foundation.times))
     await store.listen(foundation.owner, built.holds.hear)
-    await parts.enter_async_context(owned(built.renewing.run(), get_log("ledger")))
+    for run in (built.renewing.run, built.disowning.run):
+        await parts.enter_async_context(owned(run(), get_log("ledger")))
     return Sharing(built.ledger, Shared(store, built.renewing))
 
 

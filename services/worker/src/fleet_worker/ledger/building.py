@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fleet_chassis.clock import Clock
 from fleet_worker.ledger.claiming import Claiming
 from fleet_worker.ledger.commits import Commits
+from fleet_worker.ledger.disowning import Disowning
 from fleet_worker.ledger.fleet_ledger import FleetLedger
 from fleet_worker.ledger.holds import Holds
 from fleet_worker.ledger.liveness import Liveness
@@ -41,10 +42,11 @@ class Foundation:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A ledger, and its part that must be kept running and be told."""
+    """A ledger, and its parts that must be kept running and be told."""
 
     ledger: FleetLedger
     renewing: Renewing
+    disowning: Disowning
     holds: Holds
 
 
@@ -74,6 +76,9 @@ def build_ledger(foundation: Foundation, records_for: Callable[[Hear], Records])
         owner=base.owner,
         hold_s=base.hold_s,
     )
+    disowning = Disowning(
+        records=records, holds=holds, observer=base.observer, owner=base.owner, asking=claiming.asking
+    )
     ledger = FleetLedger(
         records=records,
         holds=holds,
@@ -87,7 +92,7 @@ def build_ledger(foundation: Foundation, records_for: Callable[[Hear], Records])
         worker=base.worker,
         starts_unrecorded=base.starts_unrecorded,
     )
-    return Built(ledger, renewing, holds)
+    return Built(ledger, renewing, disowning, holds)
 
 
 def build_unshared_ledger(

@@ -37,8 +37,8 @@ class Claiming:
     clock: Clock
     owner: str
     hold_s: float = HOLD_S
-    _asking: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
-    """Set when the question that is on its way has its answer."""
+    asking: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    """Set when the question that is on its way has its answer; shared with whoever else asks such."""
 
     async def claim(self, request: Request, delivery: DeliveryLease) -> ports.Claim:
         """As `ports.Ledger.claim`."""
@@ -64,7 +64,7 @@ class Claiming:
                     continue
                 # Its end is no news for those who only watch the owner: woken by it, two of them would ask in
                 # turns without a pause, and neither would ever look twice.
-                if (asked := self._asking.get(key_text(request.key))) is not None:
+                if (asked := self.asking.get(key_text(request.key))) is not None:
                     await asked.wait()
                     continue
                 try:
@@ -75,7 +75,7 @@ class Claiming:
                     if not isinstance(answer, Busy):
                         return self._ended(answer)
                     why_not.busy()
-                    dead = await self.liveness.watch(answer, freed)
+                    dead = await self.liveness.watch(request.key, answer, freed)
                 except StoreUnavailableError as error:
                     why_not.away(error)
                     await self.clock.sleep(PROBE_S)
@@ -94,11 +94,11 @@ class Claiming:
             forgiving=forgiving(self.trust, now),
         )
         text = key_text(request.key)
-        answered = self._asking[text] = asyncio.Event()
+        answered = self.asking[text] = asyncio.Event()
         try:
             return await self.records.claim(request.key, claimant)
         finally:
-            del self._asking[text]
+            del self.asking[text]
             answered.set()
 
     def _take(

@@ -1,11 +1,16 @@
-"""The requests that this worker has in hand, and who waits here for one."""
+"""The requests that this worker has in hand, who waits here for one, and which ones others ask for."""
+
+import asyncio
 
 from fleet_contracts.codes import ErrorCode
 from fleet_worker.completion import CompletionError
 from fleet_worker.hold import Hold, LostError
 from fleet_worker.ledger.notices import Notices
 from fleet_worker.ledger.observing import LedgerObserver
-from fleet_worker.request import RequestKey, key_text
+from fleet_worker.request import RequestKey, key_of, key_text
+
+MOST_WANTED = 1000
+"""More that others ask for at once are not looked at; they ask again each second."""
 
 
 class Holds:
@@ -15,6 +20,7 @@ class Holds:
         self._notices = notices
         self._observer = observer
         self._held: dict[str, Hold] = {}
+        self._wanted: asyncio.Queue[str] = asyncio.Queue(MOST_WANTED)
         self._draining = False
 
     def get(self, key: RequestKey) -> Hold | None:
@@ -55,6 +61,12 @@ class Holds:
             self._notices.free(text)
         elif what == "cancel" and text in self._held:
             self._held[text].stop(cancelled())
+        elif what == "wanted" and text not in self._held and not self._wanted.full():
+            self._wanted.put_nowait(text)
+
+    async def next_wanted(self) -> RequestKey:
+        """Wait for a request that is not in hand here, and that another worker asks for."""
+        return key_of(await self._wanted.get())
 
 
 def cancelled() -> CompletionError:

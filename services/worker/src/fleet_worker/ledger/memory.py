@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fleet_chassis.clock import Clock
 from fleet_worker.ledger import rules
 from fleet_worker.ledger.answers import CancelAnswer, Claimed, Committed, Standing
-from fleet_worker.ledger.record import Claimant, Head, Holder, Record
+from fleet_worker.ledger.record import Claimant, Head, Holder, Owner, Record
 from fleet_worker.ledger.records import Hear
 from fleet_worker.ledger.times import Times
 from fleet_worker.request import RequestKey, key_text
@@ -68,6 +68,16 @@ class MemoryRecords:
         self._tell(key, before)
         return answer
 
+    async def disown(self, key: RequestKey, seen: Owner) -> Standing:
+        """As `rules.disown`."""
+        before = self._record(key)
+        record, answer = rules.disown(before, seen)
+        if answer is Standing.HELD:
+            self._records[key] = record
+            self._ends[key] = self._clock.monotonic() + self._times.kept_s
+            self._tell(key, before)
+        return answer
+
     async def cancel(self, key: RequestKey, owner: str) -> CancelAnswer:
         """As `rules.cancel`."""
         record, answer = rules.cancel(self._record(key), owner, self._now_ms(), self._times.lease_ms)
@@ -81,9 +91,9 @@ class MemoryRecords:
         """What is known of a request."""
         return self._record(key) if key in self._records else None
 
-    async def hears(self, channel: str) -> bool:
+    async def want(self, key: RequestKey, channel: str) -> bool:
         """There is only one worker, and it lives."""
-        del channel
+        del key, channel
         return True
 
     def _record(self, key: RequestKey) -> Record:

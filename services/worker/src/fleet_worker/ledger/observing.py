@@ -38,6 +38,10 @@ class LedgerObserver:
         self._vanished.inc()
         self._log.warning("an owner vanished", vanished=vanished)
 
+    def disowned(self) -> None:
+        """The store had carried out a claim of this worker that nobody waited for any more."""
+        self._log.info("a claim was given back that had been given up")
+
     def replayed(self) -> None:
         """A stored terminal reply is sent again."""
         self._replays.inc()

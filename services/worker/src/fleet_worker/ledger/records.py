@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fleet_worker.ledger.answers import CancelAnswer, Claimed, Committed, Standing
-from fleet_worker.ledger.record import Claimant, Head, Holder, Record
+from fleet_worker.ledger.record import Claimant, Head, Holder, Owner, Record
 from fleet_worker.request import RequestKey
 
 Hear = Callable[[bytes], None]
@@ -15,7 +15,8 @@ class Records(Protocol):
     """Every step is atomic, may be repeated without harm, and raises StoreUnavailableError without an answer.
 
     Messages to a worker's channel: `free <key>` tells who waits that the request has ended or can be taken,
-    `cancel <key>` tells the owner that nobody wants it any more. `<key>` as `key_text` gives it.
+    `cancel <key>` tells the owner that nobody wants it any more, `wanted <key>` that somebody waits for it.
+    `<key>` as `key_text` gives it.
     """
 
     async def claim(self, key: RequestKey, claimant: Claimant) -> Claimed:
@@ -34,6 +35,10 @@ class Records(Protocol):
         """As `rules.release`; tells who waits."""
         ...
 
+    async def disown(self, key: RequestKey, seen: Owner) -> Standing:
+        """As `rules.disown`; tells who waits."""
+        ...
+
     async def cancel(self, key: RequestKey, owner: str) -> CancelAnswer:
         """As `rules.cancel`; tells the owner."""
         ...
@@ -42,6 +47,6 @@ class Records(Protocol):
         """What is known of a request; None where nothing is. Changes nothing."""
         ...
 
-    async def hears(self, channel: str) -> bool:
-        """Whether anybody listens on a worker's channel."""
+    async def want(self, key: RequestKey, channel: str) -> bool:
+        """Tell a worker's channel that somebody waits for the request; whether anybody listens there."""
         ...

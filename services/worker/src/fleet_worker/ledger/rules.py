@@ -93,6 +93,15 @@ def release(record: Record, holder: Holder) -> tuple[Record, Standing]:
     return replace(_stated(record, holder), owner="", lease_ends_ms=0, waiting=frozenset()), standing
 
 
+def disown(record: Record, seen: Owner) -> tuple[Record, Standing]:
+    """Give back what its owner does not have in hand, unless it was claimed or renewed since."""
+    if record.ended is not None:
+        return record, Standing.ENDED
+    if not record.owner or owner_of(record) != seen:
+        return record, Standing.LOST
+    return replace(record, owner="", lease_ends_ms=0, waiting=frozenset()), Standing.HELD
+
+
 def cancel(record: Record, owner: str, now_ms: int, lease_ms: int) -> tuple[Record, CancelAnswer]:
     """Mark the request as cancelled; where nobody has it in hand, take it, to end it."""
     if record.ended is not None:

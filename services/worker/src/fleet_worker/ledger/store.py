@@ -35,6 +35,7 @@ _CLAIM = load_script(_HERE, "claim.lua", shared=_WAITING)
 _KEEP = load_script(_HERE, "holder.lua", "keep.lua")
 _COMMIT = load_script(_HERE, "holder.lua", "commit.lua", shared=_WAITING)
 _RELEASE = load_script(_HERE, "holder.lua", "release.lua", shared=_WAITING)
+_DISOWN = load_script(_HERE, "disown.lua", shared=_WAITING)
 _CANCEL = load_script(_HERE, "cancel.lua")
 
 
@@ -110,6 +111,12 @@ class StoreRecords:
         """As `rules.release`; tells who waits."""
         return _standing(await self._store.run(_RELEASE, self._keys(key), self._said(key, holder)))
 
+    async def disown(self, key: RequestKey, seen: Owner) -> Standing:
+        """As `rules.disown`; tells who waits."""
+        record, _ = self._keys(key)
+        args = (seen.channel, seen.fence, seen.lease_ends_ms, _free(key))
+        return _standing(await self._store.run(_DISOWN, (record,), args))
+
     async def cancel(self, key: RequestKey, owner: str) -> CancelAnswer:
         """As `rules.cancel`; tells the owner."""
         message = f"cancel {key_text(key)}"
@@ -128,10 +135,9 @@ class StoreRecords:
             return None
         return record_of(fields, await self._store.command("GET", body))
 
-    async def hears(self, channel: str) -> bool:
-        """Whether anybody listens on a worker's channel."""
-        _, count = await self._store.command("PUBSUB", "NUMSUB", channel)
-        return int(count) > 0
+    async def want(self, key: RequestKey, channel: str) -> bool:
+        """Tell a worker's channel that somebody waits for the request; whether anybody listens there."""
+        return int(await self._store.command("PUBLISH", channel, f"wanted {key_text(key)}")) > 0
 
     @property
     def _kept_ms(self) -> int:
@@ -154,11 +160,15 @@ class StoreRecords:
             *facts_in(holder.facts),
             self._times.lease_ms,
             self._kept_ms,
-            f"free {key_text(key)}",
+            _free(key),
             holder.attempts_before,
             len(holder.trials),
             *trials,
         )
+
+
+def _free(key: RequestKey) -> str:
+    return f"free {key_text(key)}"
 
 
 def _standing(answer: bytes) -> Standing:
