@@ -1,11 +1,16 @@
 import pytest
 
 from fleet_chassis.clock import SystemClock
+from fleet_chassis.store import open_store
+from fleet_cli.doctor.calls import check_calls
 from fleet_cli.doctor.check import Check, State
 from fleet_cli.doctor.store import check_store
 from fleet_cli.stack.ports import free_ports
+from fleet_cli.stack.stack_env import namespace_of
 from fleet_cli.stack.store.asking import ask
 from fleet_cli.stack.store.store import Store
+from fleet_worker.upstream_health import HealthPolicy, StoreHealth
+from fleet_worker.upstream_health.signs import Sign
 from harness.clock import HandClock
 from harness.store import on_both_products
 
@@ -64,3 +69,16 @@ async def test_a_user_who_may_not_ask_is_told_which_right_is_lacking(own_store: 
     assert found["store"].state is State.FAILED
     assert "'info'" in found["store"].found
     assert "let its user run INFO" in found["store"].advice
+
+
+async def test_a_model_left_alone_at_an_upstream_of_any_name_is_told_without_an_accounts_file(store_url: str):
+    said = {"REDIS_URL": store_url}
+    assert [check.state for check in await check_calls(said, SystemClock())] == [State.FINE]
+    async with open_store(store_url, 5, SystemClock()) as kept_in:
+        policy = HealthPolicy(min_calls=4, open_s=30)
+        health = StoreHealth(kept_in, namespace_of(said), "ours", policy, upstream="house")
+        for number in range(4):
+            await health.report("deepseek-flash", f"call-{number}", Sign.ILL, probe=False, credit=0)
+    (check,) = await check_calls(said, SystemClock())
+    assert check.state is State.FAILED
+    assert "deepseek-flash at house is left alone" in check.found

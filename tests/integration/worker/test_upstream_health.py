@@ -226,7 +226,8 @@ async def test_nothing_stays_in_the_store_for_ever(store_url: str):
         await health.spend("b", 14)
         keys = [key.decode() for key in await store.command("KEYS", "*")]
         lives = {key: await store.command("PTTL", key) for key in keys}
-    assert all(key.startswith("fleet:{upstream}:default:") for key in keys)
+    assert "fleet:{upstream}:open" in keys
+    assert all(key.startswith(("fleet:{upstream}:default:", "fleet:{upstream}:open")) for key in keys)
     assert [key for key, life in lives.items() if life < 0] == ["fleet:{upstream}:default:budget"]
 
 
@@ -239,6 +240,38 @@ async def test_operators_see_which_model_is_left_alone_and_which_account_is_paus
         assert await health.pause("call", "insufficient_balance")
         paused, alone = await troubles(kept_in, "fleet", pools, SystemClock())
     assert (paused.account, paused.model, paused.code) == ("default", "", "insufficient_balance")
-    assert (alone.account, alone.model, alone.code) == ("default", FLASH, "")
+    assert (alone.account, alone.upstream, alone.model, alone.code) == ("", "default", FLASH, "")
     assert 0 < paused.left_s <= 30
     assert 0 < alone.left_s <= 30
+
+
+async def test_operators_see_a_model_left_alone_at_an_upstream_with_a_name_of_its_own(store: SharedStore):
+    policy, vendored = replace(POLICY, open_s=30), "deepseek-ai/DeepSeek-V3"
+    async with open_store(await empty(store), 5, SystemClock()) as kept_in:
+        own = StoreHealth(kept_in, "fleet", "ours", policy, upstream="house")
+        for model in (FLASH, vendored):
+            await ends(own, *[Sign.ILL] * 4, model=model)
+        await opened(StoreHealth(kept_in, "fleet", "default", policy, upstream="deepseek"))
+        await opened(StoreHealth(kept_in, "staging", "other", policy, upstream="house"))
+        pools = [f"ours/{FLASH}", f"ours/{vendored}", f"default/{FLASH}", f"second/{FLASH}"]
+        found = await troubles(kept_in, "fleet", pools, SystemClock())
+        assert [(one.upstream, one.model) for one in found] == [
+            ("deepseek", FLASH),
+            ("house", vendored),
+            ("house", FLASH),
+        ]
+
+
+async def test_operators_see_no_more_of_a_model_that_is_well_again_or_that_nobody_has_asked_for_since(
+    store: SharedStore,
+):
+    async with open_store(await empty(store), 5, SystemClock()) as kept_in:
+        health = StoreHealth(kept_in, "fleet", "default", POLICY, upstream="house")
+        await opened(health)
+        await ends(health, *[Sign.ILL] * 4, model=PRO)
+        assert len(await troubles(kept_in, "fleet", [], SystemClock())) == 2
+        await probing(health, "a")
+        assert await health.report(FLASH, "a", Sign.WELL, probe=True, credit=0) is Change.CLOSED
+        assert [one.model for one in await troubles(kept_in, "fleet", [], SystemClock())] == [PRO]
+        await kept_in.command("DEL", f"fleet:{{upstream}}:house:model:{PRO}:breaker")
+        assert await troubles(kept_in, "fleet", [], SystemClock()) == []

@@ -71,12 +71,12 @@ def test_a_worker_that_takes_nothing_says_why():
 
 
 def test_calls_that_are_kept_back_are_said_with_what_happens_next():
-    alone = Trouble("default", "deepseek-flash", "", 48.2, 12.4)
-    paused = Trouble("default", "", "insufficient_balance", 5.0, 0.0)
+    alone = Trouble("", "deepseek", "deepseek-flash", "", 48.2, 12.4)
+    paused = Trouble("default", "", "", "insufficient_balance", 5.0, 0.0)
     text = "\n".join(
         lines(replace(a_snapshot(), troubles=[alone, paused]), rates(a_snapshot(), a_snapshot(), 1))
     )
-    assert "default/deepseek-flash is left alone for 48 s" in text
+    assert "deepseek-flash at deepseek is left alone for 48 s" in text
     assert "in 12 s one call tries" in text
     assert "account default is paused for 5 s, as DeepSeek says insufficient_balance" in text
 

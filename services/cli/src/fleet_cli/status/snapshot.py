@@ -103,7 +103,7 @@ def lines(now: Snapshot, each_second: Mapping[str, float]) -> list[str]:
 def sentence_of(trouble: Trouble) -> str:
     """Whose calls are not made, since when, and what happens next."""
     if trouble.model:
-        what, why = f"{trouble.account}/{trouble.model} is left alone", "its calls kept failing"
+        what, why = f"{trouble.model} at {trouble.upstream} is left alone", "its calls kept failing"
     else:
         what, why = f"account {trouble.account} is paused", f"DeepSeek says {trouble.code}"
     again = f"in {trouble.left_s:.0f} s" if trouble.left_s else "now"

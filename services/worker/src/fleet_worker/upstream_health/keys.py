@@ -21,5 +21,15 @@ def upstream_key(namespace: str, upstream: str, what: str) -> str:
     return f"{_of(namespace, upstream)}:{what}"
 
 
+def open_key(namespace: str) -> str:
+    """Which models' breakers are open, at all upstreams: `<upstream>/<model>` by when it opened last."""
+    return f"{namespace}:{{upstream}}:open"
+
+
+def listed_as(upstream: str, model: str) -> str:
+    """The name of a breaker among those that are open. An upstream has no slash; a model may."""
+    return f"{upstream}/{model}"
+
+
 def _of(namespace: str, name: str) -> str:
     return f"{namespace}:{{upstream}}:{name}"

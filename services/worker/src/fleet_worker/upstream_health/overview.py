@@ -1,11 +1,15 @@
 """The upstream's health as operators see it: which models are left alone, which accounts are paused."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import Commands
-from fleet_worker.upstream_health.keys import DEEPSEEK, model_key, pause_key
+from fleet_worker.upstream_health.keys import model_key, open_key, pause_key
+
+MOST_LISTED = 100
+"""Callers choose model names: of more breakers that are open, the newest are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +17,9 @@ class Trouble:
     """Calls that are not made now."""
 
     account: str
+    """Which account is paused; empty where a model is left alone."""
+    upstream: str
+    """Where a model is left alone, for all accounts there; empty where an account is paused."""
     model: str
     """Empty where the whole account is paused."""
     code: str
@@ -23,23 +30,34 @@ class Trouble:
 
 
 async def troubles(store: Commands, namespace: str, pools: Iterable[str], clock: Clock) -> list[Trouble]:
-    """What keeps calls of these pools (account and model) back, by the record that all workers share."""
-    named = [tuple(pool.rpartition("/")[::2]) for pool in pools]
-    found: list[Trouble] = []
-    for account in sorted({account for account, _ in named}):
-        found += await _look(store, pause_key(namespace, account), account, "", clock)
-    for account, model in sorted(set(named)):
-        for upstream in dict.fromkeys((account, DEEPSEEK)):
-            key = model_key(namespace, upstream, model, "breaker")
-            found += await _look(store, key, account, model, clock)
-    return found
+    """What keeps calls back, by the record that all workers share: pauses first, then breakers.
+
+    Args:
+        store: where the fleet keeps it.
+        namespace: what every key of this fleet starts with.
+        pools: names of pools, account and model, whose accounts are looked at.
+        clock: the time.
+
+    Breakers of every upstream are found, whatever its name and whoever calls it.
+    """
+    accounts = sorted({pool.partition("/")[0] for pool in pools})
+    listed = await store.command("ZREVRANGE", open_key(namespace), 0, MOST_LISTED - 1)
+    breakers = sorted(tuple(name.decode().partition("/")[::2]) for name in listed)
+    looked = await asyncio.gather(
+        *(_look(store, pause_key(namespace, account), (account, "", ""), clock) for account in accounts),
+        *(
+            _look(store, model_key(namespace, upstream, model, "breaker"), ("", upstream, model), clock)
+            for upstream, model in breakers
+        ),
+    )
+    return [trouble for trouble in looked if trouble is not None]
 
 
-async def _look(store: Commands, key: str, account: str, model: str, clock: Clock) -> list[Trouble]:
+async def _look(store: Commands, key: str, whose: tuple[str, str, str], clock: Clock) -> Trouble | None:
     since, until, code = await store.command("HMGET", key, "since", "until", "code")
     if since is None:
-        return []
+        return None
     now_ms = clock.now_ms()
     down_s = max(0.0, (now_ms - int(since)) / 1000)
     left_s = max(0.0, (int(float(until or 0)) - now_ms) / 1000)
-    return [Trouble(account, model, (code or b"").decode(), down_s, left_s)]
+    return Trouble(*whose, (code or b"").decode(), down_s, left_s)

@@ -1,8 +1,10 @@
 -- Notes how a call ended. Follows circuit.lua.
--- KEYS: model's circuit, ended calls (zset: id by time), failures among them (the same), retry bucket (hash)
+-- KEYS: model's circuit, ended calls (zset: id by time), failures among them (the same), retry bucket (hash),
+--       which circuits are open (zset: name by time)
 -- ARGV: call id, 'well' or 'ill' or 'none', 1 for a probe, credit, size of the bucket, ms of the window,
---       least calls, share of failures, ms open, longest ms open
+--       least calls, share of failures, ms open, longest ms open, the circuit's name among those that are open
 -- Returns '', 'opened', 'reopened' or 'closed'. Told twice, it counts once: by the id among the ended calls.
+local LISTED_MS = 24 * KEPT_MS
 local now = now_ms()
 local circuit, ended, failed, bucket = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call, sign = ARGV[1], ARGV[2]
@@ -14,10 +16,19 @@ local function forget()
   redis.call('DEL', ended, failed)
 end
 
+-- Whoever looks finds out which of them is still there: a circuit that nobody probes any more ends by itself.
+local function open_listed(code)
+  redis.call('ZADD', KEYS[5], now, ARGV[11])
+  redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - LISTED_MS)
+  redis.call('PEXPIRE', KEYS[5], LISTED_MS)
+  return open_circuit(circuit, open_ms, longest_ms, code, now)
+end
+
 if ARGV[3] == '1' then
   if not is_open then return '' end
   if sign == 'well' then
     redis.call('DEL', circuit)
+    redis.call('ZREM', KEYS[5], ARGV[11])
     forget()
     return 'closed'
   end
@@ -26,7 +37,7 @@ if ARGV[3] == '1' then
     redis.call('HDEL', circuit, 'probe', 'probe_until')
     return ''
   end
-  return open_circuit(circuit, open_ms, longest_ms, redis.call('HGET', circuit, 'code') or '', now)
+  return open_listed(redis.call('HGET', circuit, 'code') or '')
 end
 
 if sign == 'none' or is_open then return '' end
@@ -44,4 +55,4 @@ end
 local calls = redis.call('ZCARD', ended)
 if calls < tonumber(ARGV[7]) or redis.call('ZCARD', failed) < tonumber(ARGV[8]) * calls then return '' end
 forget()
-return open_circuit(circuit, open_ms, longest_ms, '', now)
+return open_listed('')

@@ -1,7 +1,7 @@
 """The record of the upstream's health in the store, shared by the fleet."""
 
 from fleet_chassis.store import Scripts, load_script
-from fleet_worker.upstream_health.keys import model_key, pause_key, upstream_key
+from fleet_worker.upstream_health.keys import listed_as, model_key, open_key, pause_key, upstream_key
 from fleet_worker.upstream_health.policy import HealthPolicy
 from fleet_worker.upstream_health.record import Admission, Change, Go, Look, Wait
 from fleet_worker.upstream_health.signs import Sign
@@ -56,6 +56,7 @@ class StoreHealth:
             self._model_key(model, "ended"),
             self._model_key(model, "failed"),
             self._key("budget"),
+            open_key(self._namespace),
         )
         args = (
             call,
@@ -68,6 +69,7 @@ class StoreHealth:
             policy.rate,
             _ms(policy.open_s),
             _ms(policy.longest_open_s),
+            listed_as(self._upstream, model),
         )
         return Change((await self._store.run(_REPORT, keys, args)).decode())
 
