@@ -75,36 +75,20 @@ def envelope_of(message: Outgoing, channel: int) -> Envelope:
     Raises:
         ValueError: a name is longer than 255 bytes.
     """
-    return _envelope(
-        *(message.exchange, message.routing_key, message.mandatory, message.type),
-        *(message.correlation_id, message.reply_to, channel),
-    )
-
-
-@lru_cache(maxsize=8192)
-def _envelope(
-    exchange: str,
-    routing_key: str,
-    mandatory: bool,  # noqa: FBT001 - a bit of the frame
-    type_: str | None,
-    correlation_id: str | None,
-    reply_to: str | None,
-    channel: int,
-) -> Envelope:
     flags = Has.CONTENT_TYPE | Has.HEADERS | Has.DELIVERY_MODE | Has.PRIORITY | Has.MESSAGE_ID
     before_id = [_PERSISTENT, _NO_PRIORITY]
-    if correlation_id is not None:
+    if message.correlation_id is not None:
         flags |= Has.CORRELATION_ID
-        before_id.append(_short(correlation_id))
-    if reply_to is not None:
+        before_id.append(_short(message.correlation_id))
+    if message.reply_to is not None:
         flags |= Has.REPLY_TO
-        before_id.append(_short(reply_to))
-    if type_ is not None:
+        before_id.append(_short(message.reply_to))
+    if message.type is not None:
         flags |= Has.TYPE
     # The two bytes after the method's number are reserved and hold nothing.
-    payload = NAME.pack(_PUBLISH) + b"\x00\x00" + _short(exchange) + _short(routing_key)
-    method = _framed(METHOD, channel, payload + (b"\x01" if mandatory else b"\x00"))
-    return Envelope(method, flags, b"".join(before_id), b"" if type_ is None else _short(type_))
+    payload = NAME.pack(_PUBLISH) + b"\x00\x00" + _short(message.exchange) + _short(message.routing_key)
+    method = _framed(METHOD, channel, payload + (b"\x01" if message.mandatory else b"\x00"))
+    return Envelope(method, flags, b"".join(before_id), b"" if message.type is None else _short(message.type))
 
 
 def _framed(kind: int, channel: int, payload: bytes) -> bytes:
