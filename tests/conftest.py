@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
 from uuid import uuid4
@@ -23,6 +24,11 @@ LONGEST = ["pod_life", "chaos_slice", "chaos_trials", "failpoints", "prometheus"
 settings.register_profile("whole", deadline=None)
 settings.register_profile("fast", deadline=None, max_examples=25)
 settings.load_profile("whole")
+
+
+# A shell that starts a run in the background has it ignore Ctrl-C, and so would every process under test.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
