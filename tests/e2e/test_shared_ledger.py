@@ -235,24 +235,6 @@ async def test_a_store_that_forgets_during_a_call_still_sees_one_end(
         assert scene.calls() == 1
 
 
-async def test_a_worker_that_begins_after_the_store_lost_its_records_announces_the_new_attempt(
-    fleet_vhost: str, own_store: Store, tmp_path: Path
-):
-    async with a_scene(fleet_vhost, own_store.url, tmp_path) as scene:
-        first = await scene.fleet.start_worker()
-        await scene.caller.ask(BODY)
-        await scene.some_text()
-        await first.kill()
-        await own_store.flush()
-        await scene.fleet.start_worker()
-        rest = [await scene.caller.next()]
-        while rest[-1]["kind"] == "chunk" and rest[-1]["attempt"] == 1:  # what was on its way
-            rest.append(await scene.caller.next())
-        assert (rest[-1]["kind"], rest[-1]["attempt"]) == ("restarted", 2)
-        rest = await scene.caller.until_end()
-    assert text_of(rest) == expected_text(BODY)[1]
-
-
 async def test_without_its_store_a_worker_starts_nothing_finishes_what_runs_and_goes_on_when_it_is_back(
     fleet_vhost: str, own_store: Store, tmp_path: Path
 ):

@@ -86,7 +86,6 @@ class StoreLink:
         """Nothing comes through, either way."""
         self.run_id: bytes | None = server.run_id
         self.changed_at = float("-inf")
-        self.began_at = float("-inf")
         server.links.append(self)
 
     async def run(self, script: Script, keys: Sequence[Any], args: Sequence[Any]) -> Any:

@@ -66,12 +66,8 @@ class SharedStore:
 
     @property
     def forgets(self) -> bool:
-        """Whether it was started or became another one lately, and may have lost records.
-
-        What it says of its own age counts too: a worker that begins after a loss has seen no change.
-        """
-        began_at = max(self._store.changed_at, self._store.began_at)
-        return self._clock.monotonic() - began_at < MEMORY_S
+        """Whether it was restarted lately, and may have lost records."""
+        return self._clock.monotonic() - self._store.changed_at < MEMORY_S
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Run a script as one atomic step."""

@@ -40,7 +40,6 @@ _REFUSES_WRITES = re.compile(r"(^|-)(MISCONF|NOREPLICAS|OOM|READONLY|MASTERDOWN|
 long. Redis before 7 hides them in the middle of a script's error.
 """
 _RUN_ID = re.compile(rb"run_id:(\w+)")
-_UPTIME = re.compile(rb"uptime_in_seconds:(\d+)")
 LISTENING_PROBE_S = 5
 """How often a silent subscription is asked whether it still stands."""
 
@@ -60,7 +59,6 @@ class RedisStore:
         self._listener = Listener(self._listening_client.pubsub(), _LOST)
         self._run_id: bytes | None = None
         self._changed_at = -math.inf
-        self._began_at = -math.inf
 
     @property
     def run_id(self) -> bytes | None:
@@ -71,11 +69,6 @@ class RedisStore:
     def changed_at(self) -> float:
         """When the server's run was seen to change, in monotonic seconds; minus infinity if it never did."""
         return self._changed_at
-
-    @property
-    def began_at(self) -> float:
-        """When the run that answered last began, in monotonic seconds, as far as it says so."""
-        return self._began_at
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Run a script as one atomic step; strings come back as bytes.
@@ -159,14 +152,11 @@ class RedisStore:
         """Greet a new connection, and notice when another run of the server answers."""
         await connection.on_connect()
         await connection.send_command("INFO", "server")
-        told: bytes = await connection.read_response()
-        found = _RUN_ID.search(told)
+        found = _RUN_ID.search(await connection.read_response())
         run_id = found.group(1) if found else None
         if self._run_id is not None and run_id != self._run_id:
             self._changed_at = self._clock.monotonic()
         self._run_id = run_id
-        if uptime := _UPTIME.search(told):
-            self._began_at = self._clock.monotonic() - int(uptime.group(1))
 
 
 def _client(url: str, connect_s: float, connected: Any, **options: Any) -> Any:
