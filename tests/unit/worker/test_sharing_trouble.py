@@ -24,6 +24,7 @@ from fleet_worker.terminal import Terminal
 from harness.clock import HandClock
 from harness.ledgers import a_claimant, an_observer
 from harness.requests import a_request
+from harness.waiting import until
 
 TERMINAL = Terminal("result", "c-1:final", 1, b"{}")
 SILENCE = get_log("tests")
@@ -106,8 +107,8 @@ class Workers:
         return built
 
 
-async def held(built: Built, delivery: DeliveryLease | None = None) -> Hold:
-    claim = await built.ledger.claim(a_request(), delivery or DeliveryLease())
+async def held(built: Built, delivery: DeliveryLease | None = None, **changes: Any) -> Hold:
+    claim = await built.ledger.claim(a_request(**changes), delivery or DeliveryLease())
     assert isinstance(claim, Granted)
     return claim.hold
 
@@ -364,3 +365,38 @@ async def test_a_release_without_a_store_leaves_it_to_the_lease():
 
 def test_a_lease_outlives_two_renewals_that_failed():
     assert 2 * RENEW_S < LEASE_S
+
+
+async def died_over(workers: Workers, *correlation_ids: str) -> None:
+    """Two workers, one after the other, that began attempts at each and were not heard of again."""
+    for name in ("a", "b"):
+        built = workers.start(name)
+        for correlation_id in correlation_ids:
+            await built.ledger.begin_attempt(await held(built, correlation_id=correlation_id))
+        del workers.store.listeners[name]
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_of_requests_that_two_workers_died_over_one_after_the_other_works():
+    workers = Workers()
+    await died_over(workers, "c-1", "c-2")
+    c = workers.start("c")
+    first = await held(c, correlation_id="c-1")
+    second = asyncio.create_task(held(c, correlation_id="c-2"))
+    await until(lambda: len(c.holds.all()) == 2)
+    beside = await held(c, correlation_id="c-3")
+    assert (first.vanished, beside.vanished, second.done()) == (2, 0, False)
+    await c.ledger.release(first)
+    assert (await asyncio.wait_for(second, 5)).vanished == 2
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_a_suspect_whose_turn_does_not_come_is_put_aside_and_in_nobodys_hands():
+    workers = Workers()
+    await died_over(workers, "c-1", "c-2")
+    c = workers.start("c", hold_s=4 * LOOKS_S)
+    await held(c, correlation_id="c-1")
+    with pytest.raises(PostponedError) as postponed:
+        await held(c, correlation_id="c-2")
+    assert (postponed.value.reason, len(c.holds.all())) == (Reason.BUSY, 1)
+    await held(workers.start("d"), correlation_id="c-2")

@@ -76,6 +76,8 @@ class Hold:
     """Why the text that was sent is void; None where none was sent."""
     leased_until: float
     """Until when the ledger counts on this worker, in monotonic seconds."""
+    vanished: int = 0
+    """Owners that were not heard of again, each after it began an attempt."""
     deliveries: list[DeliveryLease] = field(default_factory=list[DeliveryLease])
     trials: list[Trial] = field(default_factory=list[Trial])
     account: str | None = None

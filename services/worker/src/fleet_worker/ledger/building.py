@@ -15,6 +15,7 @@ from fleet_worker.ledger.notices import Notices
 from fleet_worker.ledger.observing import LedgerObserver
 from fleet_worker.ledger.records import Hear, Records
 from fleet_worker.ledger.renewing import Renewing
+from fleet_worker.ledger.suspects import Suspects
 from fleet_worker.ledger.times import HOLD_S, Times
 from fleet_worker.ledger.trust import NoStore, Trust
 
@@ -54,7 +55,8 @@ def build_ledger(foundation: Foundation, records_for: Callable[[Hear], Records])
     """A ledger over the records that `records_for` makes, given who hears what is told to this worker."""
     base = foundation
     notices = Notices()
-    holds = Holds(notices, base.observer)
+    suspects = Suspects(base.hold_s)
+    holds = Holds(notices, base.observer, suspects)
     records = records_for(holds.hear)
     renewing = Renewing(
         records=records,
@@ -84,6 +86,7 @@ def build_ledger(foundation: Foundation, records_for: Callable[[Hear], Records])
         holds=holds,
         renewing=renewing,
         claiming=claiming,
+        suspects=suspects,
         commits=Commits(records, renewing, base.trust, base.clock, base.observer),
         observer=base.observer,
         times=base.times,

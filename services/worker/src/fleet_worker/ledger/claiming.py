@@ -115,6 +115,7 @@ class Claiming:
             void=taken.void or None,
             # Counted from before the question, so that it never ends later here than in the store.
             leased_until=asked_at + self.times.lease_s,
+            vanished=taken.vanished,
         )
         hold.share(delivery)
         if taken.vanished >= MOST_VANISHED:

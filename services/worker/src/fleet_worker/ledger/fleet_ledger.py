@@ -15,6 +15,7 @@ from fleet_worker.ledger.holds import Holds, cancelled
 from fleet_worker.ledger.observing import LedgerObserver
 from fleet_worker.ledger.records import Records
 from fleet_worker.ledger.renewing import Renewing
+from fleet_worker.ledger.suspects import Suspects
 from fleet_worker.ledger.terminals import head_of, terminal_of
 from fleet_worker.ledger.times import COMMIT_PATIENCE_S, Times
 from fleet_worker.request import Request, RequestKey
@@ -32,6 +33,7 @@ class FleetLedger:
     holds: Holds
     renewing: Renewing
     claiming: Claiming
+    suspects: Suspects
     commits: Commits
     observer: LedgerObserver
     times: Times
@@ -47,7 +49,16 @@ class FleetLedger:
         """Take the request on, or learn why not."""
         claim = await self.claiming.claim(request, delivery)
         self.observer.claimed(type(claim).__name__)
+        if isinstance(claim, ports.Granted):
+            await self._take_turns(claim.hold)
         return claim
+
+    async def _take_turns(self, hold: Hold) -> None:
+        try:
+            await self.suspects.turn(hold)
+        except BaseException:
+            await self.release(hold)
+            raise
 
     async def begin_attempt(self, hold: Hold) -> int:
         """Record that an upstream call starts now."""

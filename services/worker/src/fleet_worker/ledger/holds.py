@@ -7,6 +7,7 @@ from fleet_worker.completion import CompletionError
 from fleet_worker.hold import Hold, LostError
 from fleet_worker.ledger.notices import Notices
 from fleet_worker.ledger.observing import LedgerObserver
+from fleet_worker.ledger.suspects import Suspects
 from fleet_worker.request import RequestKey, key_of, key_text
 
 MOST_WANTED = 1000
@@ -16,9 +17,10 @@ MOST_WANTED = 1000
 class Holds:
     """What is held, until it is dropped; takes the messages that others have about it."""
 
-    def __init__(self, notices: Notices, observer: LedgerObserver) -> None:
+    def __init__(self, notices: Notices, observer: LedgerObserver, suspects: Suspects) -> None:
         self._notices = notices
         self._observer = observer
+        self._suspects = suspects
         self._held: dict[str, Hold] = {}
         self._wanted: asyncio.Queue[str] = asyncio.Queue(MOST_WANTED)
         self._draining = False
@@ -51,6 +53,7 @@ class Holds:
             return False
         del self._held[text]
         self._observer.held.set(len(self._held))
+        self._suspects.left(hold)
         self._notices.free(text)
         return True
 
