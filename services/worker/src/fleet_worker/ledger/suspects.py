@@ -1,7 +1,7 @@
 """Requests that one more death would end as a crash loop: they work one at a time in each worker.
 
-One of them takes workers down, and the others only worked beside it, perhaps every time: whoever was given back by a
-dying worker comes to the next one together. Alone, an innocent one has its answer.
+One of them takes workers down, and the others only worked beside it, perhaps each time: what a dying worker
+had in hand comes to the next one together. Alone, an innocent one has its answer.
 """
 
 import asyncio
