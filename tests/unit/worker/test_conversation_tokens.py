@@ -2,6 +2,7 @@
 
 import random
 import string
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from harness.conversations import assistant, calls, in_memory_conversations, use
 from harness.requests import a_request
 
 
+# Reading the vocabulary takes most of a second.
 @pytest.fixture(scope="module")
 def counter() -> TokenCounter:
     return TokenCounter(structlog.get_logger())
@@ -71,15 +73,16 @@ async def test_what_fits_for_certain_is_not_counted():
     assert len(asked.request.body["messages"]) == 3
 
 
-async def test_what_is_too_long_is_trimmed_by_what_it_really_has():
+async def test_what_is_too_long_is_trimmed_by_what_it_really_has(counter: TokenCounter):
     # By its bytes this history would be four times too long; by its tokens half a turn is.
     turns = [Said(f"t-{number}", [user("rain " * 400), assistant("ok")]) for number in range(5)]
     history = History(5, 1, [{"role": "system", "content": "Be brief."}], turns)
-    asked = await an_asking(most_tokens=1900).ask(a_request(), history)
+    asking = replace(an_asking(most_tokens=1900), counter=counter)
+    asked = await asking.ask(a_request(), history)
     sent = asked.request.body["messages"]
     assert [message["role"] for message in sent] == ["system", *["user", "assistant"] * 3, "user"]
     assert asked.first == 3
-    again = await an_asking(most_tokens=1900).ask(a_request(), History(5, asked.first, history.system, turns))
+    again = await asking.ask(a_request(), History(5, asked.first, history.system, turns))
     assert again.request.body["messages"] == sent
 
 
