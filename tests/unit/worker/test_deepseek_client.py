@@ -10,6 +10,7 @@ import pytest
 from fleet_contracts.codes import ErrorCode
 from fleet_contracts.grammar import MAX_REPLY_BYTES, RequestType
 from harness.requests import BODY, a_response
+from harness.simulated_time import in_simulated_time
 from harness.upstream import (
     DONE,
     KEEP_ALIVE,
@@ -206,6 +207,7 @@ async def test_cancelling_closes_the_upstream(steps: list[Step]) -> None:
     assert upstream.body.closed
 
 
+@in_simulated_time
 async def test_an_answer_whose_stream_is_not_closed_is_not_held_back() -> None:
     upstream = streaming(*chat_stream(), silence)
     async with asyncio.timeout(5):

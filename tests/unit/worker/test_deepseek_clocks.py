@@ -14,6 +14,7 @@ from fleet_worker.deepseek import Clocks
 from fleet_worker.deepseek.clocks import Watch
 from harness.clock import HandClock
 from harness.requests import a_request
+from harness.simulated_time import LoopClock, in_simulated_time
 from harness.upstream import DONE, KEEP_ALIVE, Body, Step, Upstream, chat_stream, chunk, event, silence, soon
 
 SHORT = 0.03
@@ -61,17 +62,19 @@ async def test_keep_alives_and_empty_deltas_do_not_hold_off_the_gap_clock(foreve
     assert error.partial == {"content": "Hi there"}
 
 
+@in_simulated_time
 async def test_content_holds_off_the_gap_clock() -> None:
     async def pause() -> None:
         await asyncio.sleep(0.1)
 
     texts = [f"{number} " for number in range(8)]
     steps: list[Step] = [step for piece in chat_stream(texts) for step in (piece, pause)]
-    client = Upstream(Body(*steps)).client(Clocks(first_content_s=0.6, gap_s=0.6))
-    completion = await client.complete(a_request(), soon(), lambda _: None)
+    client = Upstream(Body(*steps)).client(Clocks(first_content_s=0.6, gap_s=0.6), LoopClock())
+    completion = await client.complete(a_request(), soon(clock=LoopClock()), lambda _: None)
     assert completion.response["choices"][0]["message"]["content"] == "".join(texts)
 
 
+@in_simulated_time
 async def test_reasoning_and_tool_calls_are_content() -> None:
     async def pause() -> None:
         await asyncio.sleep(0.1)
@@ -80,8 +83,8 @@ async def test_reasoning_and_tool_calls_are_content() -> None:
     deltas += [{"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "1"}}]}] * 4
     pieces = [*(event(chunk(delta)) for delta in deltas), event(chunk({}, "tool_calls")), DONE]
     steps: list[Step] = [step for piece in pieces for step in (piece, pause)]
-    client = Upstream(Body(*steps)).client(Clocks(first_content_s=0.5, gap_s=0.5))
-    completion = await client.complete(a_request(), soon(), lambda _: None)
+    client = Upstream(Body(*steps)).client(Clocks(first_content_s=0.5, gap_s=0.5), LoopClock())
+    completion = await client.complete(a_request(), soon(clock=LoopClock()), lambda _: None)
     assert completion.response["choices"][0]["finish_reason"] == "tool_calls"
 
 

@@ -119,7 +119,10 @@ async def test_the_last_acks_are_waited_for(channel: AbstractChannel):
     await asyncio.wait_for(waiting, 5)
 
 
-async def test_nothing_is_acknowledged_on_a_channel_that_is_gone(channel: AbstractChannel):
+async def test_nothing_is_acknowledged_on_a_channel_that_is_gone(
+    channel: AbstractChannel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("fleet_worker.door.settling._LAST_ACKS_S", 0.05)
     settling = Settling()
     settling.ack(channel, 1)
     await lost(channel)

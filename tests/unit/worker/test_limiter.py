@@ -14,6 +14,7 @@ from fleet_worker.prices import published_prices
 from harness.clock import HandClock
 from harness.limiters import a_limiter, a_limiter_observer, an_answer
 from harness.requests import a_request
+from harness.simulated_time import in_simulated_time
 
 CLOCK = HandClock()
 
@@ -54,6 +55,7 @@ async def test_a_permit_without_a_call_is_given_back_uncharged():
     (await taken(limiter)).give_back()
 
 
+@in_simulated_time
 async def test_beats_go_on_after_the_store_refused_one():
     limiter = a_limiter_of(1)
     book: Any = limiter.desk._book  # pyright: ignore[reportPrivateUsage]

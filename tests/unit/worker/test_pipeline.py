@@ -10,6 +10,7 @@ from fleet_worker.replies.answers import ChannelClosed, Confirmed, Returned
 from fleet_worker.replies.outgoing import Ended, NotConfirmedError, Outgoing, UnroutableError
 from fleet_worker.replies.pipeline import Pipeline
 from harness.publishing import messages_of
+from harness.simulated_time import in_simulated_time
 
 
 class Line:
@@ -176,6 +177,7 @@ async def test_a_line_that_answers_nothing_for_long_is_given_up_and_what_waited_
     assert (another.bodies(), ends.told, line.given_up) == ([b"b"], [("b", None)], 1)
 
 
+@in_simulated_time
 async def test_a_line_is_kept_that_answers_anything_or_whose_broker_takes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ):

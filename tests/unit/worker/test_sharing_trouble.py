@@ -24,6 +24,7 @@ from fleet_worker.terminal import Terminal
 from harness.clock import HandClock
 from harness.ledgers import a_claimant, an_observer
 from harness.requests import a_request
+from harness.simulated_time import in_simulated_time
 from harness.waiting import until
 
 TERMINAL = Terminal("result", "c-1:final", 1, b"{}")
@@ -117,6 +118,7 @@ def soon(workers: Workers) -> Deadline:
     return Deadline(workers.clock.monotonic() + 60)
 
 
+@in_simulated_time
 async def test_a_request_in_other_hands_is_postponed_after_a_bounded_wait():
     workers = Workers()
     await held(workers.start("a"))
@@ -138,6 +140,7 @@ async def test_who_waits_for_another_worker_is_told_of_its_end():
 
 
 @pytest.mark.usefixtures("quick_looks")
+@in_simulated_time
 async def test_an_owner_that_no_longer_listens_is_superseded_after_two_looks():
     workers = Workers()
     await held(workers.start("a"))
@@ -155,6 +158,7 @@ async def test_a_claim_that_its_asker_gave_up_is_given_back_to_who_waits_for_it(
     assert (await workers.store.look(a_request().key)).vanished == 0
 
 
+@in_simulated_time
 async def test_what_a_worker_has_in_hand_it_keeps_whoever_asks_for_it():
     workers = Workers()
     a = workers.start("a")
@@ -206,6 +210,7 @@ def test_a_key_is_read_from_its_text_whatever_its_sender_put_in_it():
         assert key_of(key_text(key)) == key
 
 
+@in_simulated_time
 async def test_two_deliveries_that_wait_for_another_worker_do_not_keep_asking_each_others_question():
     workers = Workers()
     await held(workers.start("a"))
@@ -216,6 +221,7 @@ async def test_two_deliveries_that_wait_for_another_worker_do_not_keep_asking_ea
 
 
 @pytest.mark.usefixtures("quick_looks")
+@in_simulated_time
 async def test_an_owner_that_no_longer_listens_is_superseded_where_two_deliveries_wait_for_it():
     workers = Workers()
     await held(workers.start("a"))
@@ -267,6 +273,7 @@ async def test_a_call_starts_without_the_store_only_where_the_broker_still_count
 
 
 @pytest.mark.usefixtures("quick_looks")
+@in_simulated_time
 async def test_nobody_is_declared_dead_right_after_the_store_was_away():
     workers = Workers()
     await held(workers.start("a"))
@@ -319,6 +326,7 @@ async def test_a_redelivery_to_the_worker_that_still_works_is_a_lease_again():
     assert getattr(await waiting, "terminal", None) == TERMINAL
 
 
+@in_simulated_time
 async def test_without_a_store_nothing_is_claimed_and_nothing_begun():
     workers = Workers()
     a = workers.start("a", hold_s=0.05)

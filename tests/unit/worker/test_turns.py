@@ -26,6 +26,7 @@ from fleet_worker.request import ConversationKey, Request
 from harness.conversations import a_claim
 from harness.handlers import HI, House, whole
 from harness.requests import a_request
+from harness.simulated_time import in_simulated_time
 from harness.waiting import until
 
 KEY = ("acme", "talk")
@@ -179,6 +180,7 @@ async def test_a_turn_goes_on_as_soon_as_the_one_before_it_is_over():
     assert (await house.history()).version == 1
 
 
+@in_simulated_time
 async def test_where_many_wait_for_one_conversation_the_others_are_parked_at_once():
     house = Talking()
     house.home.hold_s = 1
