@@ -18,6 +18,7 @@ RECORDED = Path(__file__).parents[1] / "model/recorded.json"
 """What two real workers made of a load: `bench/scaling.py` writes it."""
 HOUR_S = 3600
 CALL_S = 20.0
+LOG_CALL_S = math.log(CALL_S)
 SCHEDULED_S = 15
 """From the decision to a worker's process, its image being there: Kubernetes' part, not measured here."""
 
@@ -72,7 +73,7 @@ def rules_in(manifests: Path) -> Rules:
 
 def _usual(_now: int, chance: random.Random) -> float:
     # Answers of a second and answers of ten minutes: the provider gives up after that.
-    return min(600.0, chance.lognormvariate(math.log(CALL_S), 0.8))
+    return min(600.0, chance.lognormvariate(LOG_CALL_S, 0.8))
 
 
 def _slow(now: int, chance: random.Random) -> float:
