@@ -35,7 +35,7 @@ test: $(READY) ## Run every test (ARGS='-k name' picks some; FLEET_TEST_BROKER=4
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: $(READY) ## Run the tests that open no socket, in seconds (properties on a quarter of their examples)
-	@$(BIN)/pytest -n 2 --dist loadfile $(FAST) -m "not sockets" --hypothesis-profile fast $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(FAST) -m "not sockets" --hypothesis-profile fast $(ARGS)
 
 # What a broker or a store in a container can't be asked would be skipped; containers have tests of their own.
 test-all: export FLEET_TEST_BROKER ?= here
