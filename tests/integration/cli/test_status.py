@@ -38,10 +38,13 @@ async def test_lanes_workers_and_what_is_in_flight_are_shown_to_people_and_progr
         await house.caller.ask(STREAMED)
         assert (await house.caller.next())["kind"] == "accepted"
         told = {"AMQP_URL": house.url, "REDIS_URL": store_url}
-        told["METRICS_URL"] = f"{house.worker.health_url}/metrics,http://127.0.0.1:9/metrics"
-        (code, printed), (_, page) = await asyncio.gather(status("--json", **told), status(**told))
+        told["METRICS_URL"] = page_of_it = f"{house.worker.health_url}/metrics"
+        more = {**told, "METRICS_URL": f"{page_of_it},http://127.0.0.1:9/metrics"}
+        (whole, _), (code, printed), (also, page) = await asyncio.gather(
+            status(**told), status("--json", **more), status(**more)
+        )
         await house.worker.drain(0)
-    assert code == 0, printed
+    assert (whole, code, also) == (0, 1, 1), printed
     said = json.loads(printed)
     assert (said["in_flight"], said["sharing"]) == (1, 1)
     assert said["oldest_s"] > 0
@@ -51,6 +54,13 @@ async def test_lanes_workers_and_what_is_in_flight_are_shown_to_people_and_progr
     assert said["pools"][0]["in_flight"] == 1
     assert "does not answer" in page
     assert "requests/s" in page
+
+
+async def test_what_can_not_be_seen_is_said_and_ends_with_1():
+    code, said = await status(AMQP_URL="amqp://127.0.0.1:9/", REDIS_URL="redis://127.0.0.1:9/0")
+    assert code == 1
+    assert "127.0.0.1:9" in said
+    assert "Traceback" not in said
 
 
 async def test_what_is_no_metrics_page_is_refused_with_a_sentence():

@@ -20,11 +20,13 @@ def status(
     """Show lanes, workers, what is in flight and for how long, rates, and the shared limits.
 
     Looks at the broker of AMQP_URL and the store of REDIS_URL, or else at the stack that runs in this folder.
-    Takes nothing from any queue. What does not answer is left out, and said at the end.
+    Takes nothing from any queue. What does not answer is left out and said at the end, and the command ends
+    with 1 then.
     """
     from fleet_chassis.clock import SystemClock  # late: other commands start faster without all this
     from fleet_cli.environment import environment
     from fleet_cli.foreground import run_in_foreground
     from fleet_cli.status.showing import show_status
 
-    run_in_foreground(show_status(environment(), SystemClock(), worker or [], watch=watch, as_json=as_json))
+    looking = show_status(environment(), SystemClock(), worker or [], watch=watch, as_json=as_json)
+    raise typer.Exit(0 if run_in_foreground(looking) else 1)

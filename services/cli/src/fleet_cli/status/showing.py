@@ -28,8 +28,10 @@ APART_S = 1.0
 
 async def show_status(
     environ: Mapping[str, str], clock: Clock, pages: Sequence[str], *, watch: bool, as_json: bool
-) -> None:
+) -> bool:
     """Print how the fleet stands, once or again every second until cancelled.
+
+    Returns whether everything that was looked at answered.
 
     Args:
         environ: names the broker, the store and, in METRICS_URL, workers' metrics pages.
@@ -55,7 +57,7 @@ async def show_status(
             for line in lines(now, each_second):
                 say(line)
         if not watch:
-            return
+            return now.is_whole
         before, at = now, then
 
 
@@ -63,6 +65,7 @@ async def _look(environ: Mapping[str, str], clock: Clock, pages: Sequence[str]) 
     unknown: list[str] = []
     (shared, kept_back), workers = await asyncio.gather(_shared(environ, clock, unknown), _workers(pages))
     lanes = await _lanes(environ, () if shared is None else _own_queues(shared.settings), unknown)
+    is_whole = not unknown and all(worker.reached for worker in workers)
     if not pages:
         unknown.append("no worker is looked at: name their metrics pages with --worker or in METRICS_URL")
     return Snapshot(
@@ -71,6 +74,7 @@ async def _look(environ: Mapping[str, str], clock: Clock, pages: Sequence[str]) 
         sharing=None if shared is None else shared.workers,
         pools=None if shared is None else shared.pools,
         unknown=unknown,
+        is_whole=is_whole,
         troubles=kept_back,
     )
 

@@ -51,6 +51,8 @@ class Snapshot:
     """How many workers share the store."""
     pools: Sequence[PoolView] | None
     unknown: Sequence[str] = ()
+    is_whole: bool = True
+    """Whether everything that was looked at answered."""
     troubles: Sequence[Trouble] = ()
     """What calls are not made, and why."""
 
