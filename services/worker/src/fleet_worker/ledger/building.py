@@ -13,6 +13,7 @@ from fleet_worker.ledger.liveness import Liveness
 from fleet_worker.ledger.memory import MAX_BODY_BYTES, MemoryRecords
 from fleet_worker.ledger.notices import Notices
 from fleet_worker.ledger.observing import LedgerObserver
+from fleet_worker.ledger.questions import Questions
 from fleet_worker.ledger.records import Hear, Records
 from fleet_worker.ledger.renewing import Renewing
 from fleet_worker.ledger.suspects import Suspects
@@ -66,9 +67,11 @@ def build_ledger(foundation: Foundation, records_for: Callable[[Hear], Records])
         clock=base.clock,
         observer=base.observer,
     )
+    questions = Questions()
     claiming = Claiming(
         records=records,
         holds=holds,
+        questions=questions,
         liveness=Liveness(records, base.clock),
         notices=notices,
         observer=base.observer,
@@ -79,7 +82,7 @@ def build_ledger(foundation: Foundation, records_for: Callable[[Hear], Records])
         hold_s=base.hold_s,
     )
     disowning = Disowning(
-        records=records, holds=holds, observer=base.observer, owner=base.owner, asking=claiming.asking
+        records=records, holds=holds, observer=base.observer, owner=base.owner, questions=questions
     )
     ledger = FleetLedger(
         records=records,

@@ -1,7 +1,7 @@
 """Getting a request into this worker's hands: asks, waits to be told, supersedes an owner that is gone."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.store import StoreUnavailableError
@@ -14,6 +14,7 @@ from fleet_worker.ledger.holds import Holds, cancelled
 from fleet_worker.ledger.liveness import Liveness
 from fleet_worker.ledger.notices import Notices
 from fleet_worker.ledger.observing import LedgerObserver
+from fleet_worker.ledger.questions import Questions
 from fleet_worker.ledger.record import Claimant, Owner
 from fleet_worker.ledger.records import Records
 from fleet_worker.ledger.terminals import terminal_of
@@ -36,9 +37,8 @@ class Claiming:
     times: Times
     clock: Clock
     owner: str
+    questions: Questions
     hold_s: float = HOLD_S
-    asking: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
-    """Set when the question that is on its way has its answer; shared with whoever else asks such."""
 
     async def claim(self, request: Request, delivery: DeliveryLease) -> ports.Claim:
         """As `ports.Ledger.claim`."""
@@ -64,8 +64,8 @@ class Claiming:
                     continue
                 # Its end is no news for those who only watch the owner: woken by it, two of them would ask in
                 # turns without a pause, and neither would ever look twice.
-                if (asked := self.asking.get(key_text(request.key))) is not None:
-                    await asked.wait()
+                if request.key in self.questions:
+                    await self.questions.answered(request.key)
                     continue
                 try:
                     asked_at = self.clock.monotonic()
@@ -93,13 +93,8 @@ class Claiming:
             patient=patient(self.trust, now),
             forgiving=forgiving(self.trust, now),
         )
-        text = key_text(request.key)
-        answered = self.asking[text] = asyncio.Event()
-        try:
+        with self.questions.about(request.key):
             return await self.records.claim(request.key, claimant)
-        finally:
-            del self.asking[text]
-            answered.set()
 
     def _take(
         self, request: Request, delivery: DeliveryLease, taken: Taken, asked_at: float

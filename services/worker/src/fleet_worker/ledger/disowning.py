@@ -4,16 +4,16 @@ The store may carry out a claim after its asker gave up: one that stood still do
 Nobody works at such a request, and its owner lives: whoever waits for it asks the owner, and the owner looks.
 """
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fleet_chassis.store import StoreUnavailableError
 from fleet_worker.ledger.answers import Standing
 from fleet_worker.ledger.holds import Holds
 from fleet_worker.ledger.observing import LedgerObserver
+from fleet_worker.ledger.questions import Questions
 from fleet_worker.ledger.records import Records
 from fleet_worker.ledger.rules import owner_of
-from fleet_worker.request import RequestKey, key_text
+from fleet_worker.request import RequestKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,7 @@ class Disowning:
     holds: Holds
     observer: LedgerObserver
     owner: str
-    asking: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
-    """The questions on their way, shared with `Claiming`: while one is, nobody knows what is in hand."""
+    questions: Questions
 
     async def run(self) -> None:
         """Look at whatever others want, until cancelled."""
@@ -47,17 +46,12 @@ class Disowning:
         Raises:
             StoreUnavailableError: no answer.
         """
-        text = key_text(key)
-        if text in self.asking or self.holds.get(key) is not None:
+        if key in self.questions or self.holds.get(key) is not None:
             return
-        answered = self.asking[text] = asyncio.Event()
-        try:
+        with self.questions.about(key):
             record = await self.records.look(key)
             # A cancel may have taken it in hand by now.
             if record is None or record.owner != self.owner or self.holds.get(key) is not None:
                 return
             if await self.records.disown(key, owner_of(record)) is Standing.HELD:
                 self.observer.disowned()
-        finally:
-            del self.asking[text]
-            answered.set()
