@@ -30,12 +30,15 @@ demo: $(READY) ## See it at work in a minute, against the simulator; ends by its
 	@$(BIN)/fleet demo $(ARGS)
 
 # ---------------------------------------------------------------- test
-.PHONY: test test-fast test-all check bench-limiter chaos chaos-all soak alerts simulate fuzz
+.PHONY: test test-fast test-all properties check bench-limiter chaos chaos-all soak alerts simulate fuzz
 test: $(READY) ## Run every test (ARGS='-k name' picks some; FLEET_TEST_BROKER=4 runs them on RabbitMQ 4)
 	@$(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-fast: $(READY) ## Run the tests that open no socket, in seconds (properties on a quarter of their examples)
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(FAST) -m "not sockets" --hypothesis-profile fast $(ARGS)
+
+properties: $(READY) ## Play the property tests on thousands of random examples; other ones each time
+	@$(BIN)/pytest -n 2 --dist loadfile $(FAST) -m "not sockets" --hypothesis-profile others $(ARGS)
 
 # What a broker or a store in a container can't be asked would be skipped; containers have tests of their own.
 test-all: export FLEET_TEST_BROKER ?= here

@@ -21,9 +21,11 @@ OF_THE_USER = ("AMQP_", "DEEPSEEK_", "REDIS_")
 LONGEST = ["pod_life", "chaos_slice", "chaos_trials", "failpoints", "prometheus", "ledger_machine"]
 """Files of tests that take a minute or more, the longest first."""
 
-# How long an example takes says how busy the machine is, and nothing about the code.
-settings.register_profile("whole", deadline=None)
-settings.register_profile("fast", deadline=None, max_examples=25)
+# How long an example takes says how busy the machine is, and nothing about the code; what chance draws must
+# not decide either whether the same code passes. `make properties` draws others.
+settings.register_profile("whole", deadline=None, derandomize=True)
+settings.register_profile("fast", deadline=None, derandomize=True, max_examples=25)
+settings.register_profile("others", deadline=None, max_examples=3000, print_blob=True)
 settings.load_profile("whole")
 
 
