@@ -10,6 +10,7 @@ import pytest
 from fleet_chassis.clock import SystemClock
 from fleet_cli.doctor.check import Check, State
 from fleet_cli.doctor.diagnosis import diagnose
+from fleet_cli.limits.tenant_queues import add_queues
 from fleet_contracts.topology import REQUESTS, REQUESTS_BATCH, REQUESTS_DEAD, Arguments
 from fleet_simulator.config import DEFAULT_KEY, Account, SimulatorConfig
 from fleet_simulator.server import serve
@@ -25,8 +26,11 @@ async def base_url() -> AsyncIterator[str]:
         yield simulator.base_url
 
 
-async def diagnosed(folder: Path, url: str, base_url: str = "", key: str = DEFAULT_KEY) -> dict[str, Check]:
+async def diagnosed(
+    folder: Path, url: str, base_url: str = "", key: str = DEFAULT_KEY, **more: str
+) -> dict[str, Check]:
     variables = {
+        **more,
         "AMQP_URL": url,
         "DEEPSEEK_BASE_URL": base_url or "http://127.0.0.1:1",
         "DEEPSEEK_API_KEY": key,
@@ -92,6 +96,21 @@ async def test_requests_that_nobody_serves_are_counted_and_ask_for_a_worker(tmp_
     assert f"1 in {REQUESTS}," in found["backlog"].found
     assert found["dead letters"].state is State.WARNING
     assert f"1 in {REQUESTS_DEAD}" in found["dead letters"].found
+
+
+async def test_a_tenants_own_queue_that_is_gone_or_that_nobody_serves_is_a_failure(
+    tmp_path: Path, fleet_vhost: str, store_url: str
+):
+    told = {"AMQP_URL": fleet_vhost, "REDIS_URL": store_url}
+    await add_queues(told, SystemClock(), "acme")
+    idle = (await diagnosed(tmp_path, fleet_vhost, REDIS_URL=store_url))["tenants' queues"]
+    await changed(fleet_vhost, delete=f"{REQUESTS}.interactive.acme")
+    gone = (await diagnosed(tmp_path, fleet_vhost, REDIS_URL=store_url))["tenants' queues"]
+    assert (idle.state, gone.state) == (State.FAILED, State.FAILED)
+    assert idle.found.startswith("nobody serves ")
+    assert f"{REQUESTS}.interactive.acme" in idle.found
+    assert gone.found.endswith(f": {REQUESTS}.interactive.acme")
+    assert "fleet tenant add" in gone.advice
 
 
 async def test_a_user_without_the_right_to_configure_is_told_what_could_not_be_looked_at(

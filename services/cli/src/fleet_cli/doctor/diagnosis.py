@@ -14,6 +14,7 @@ from fleet_cli.doctor.check import Check, failed, fine, skipped
 from fleet_cli.doctor.here import check_settings, check_versions
 from fleet_cli.doctor.queues import check_queues
 from fleet_cli.doctor.store import check_store
+from fleet_cli.doctor.tenants import tenants_queues
 from fleet_cli.doctor.topology import check_topology
 from fleet_cli.doctor.upstream import check_upstream
 from fleet_cli.stack.stack_env import FILE, addressed, broker_of
@@ -45,12 +46,13 @@ async def _check_broker(variables: Mapping[str, str], clock: Clock) -> list[Chec
         connection = await connected(url, "fleet doctor")
     except (WrongInputError, BrokerError) as error:
         return [failed("broker", str(error)), *_not_asked()]
+    of_tenants = await tenants_queues(variables, clock)
     async with connection:
         elapsed_ms = round((clock.monotonic() - began) * 1000)
         reached = _reached(connection, url, elapsed_ms)
         asker = Asker(connection)
         try:
-            return [reached, await check_topology(asker), *await check_queues(asker)]
+            return [reached, await check_topology(asker), *await check_queues(asker, of_tenants)]
         except BROKEN as error:
             found = f"it broke off while it was asked ({type(error).__name__})"
             return [failed("broker", found, "look into its log, then ask again"), *_not_asked()]

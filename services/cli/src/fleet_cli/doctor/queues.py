@@ -1,5 +1,7 @@
 """Whether somebody serves the requests, how many wait, and what died."""
 
+from collections.abc import Sequence
+
 from fleet_cli.doctor.asker import Asker, Counts
 from fleet_cli.doctor.check import Check, failed, fine, skipped, warning
 from fleet_contracts.topology import (
@@ -21,14 +23,15 @@ CONSUMED = (*SERVED, CONTROL_CANCELS, DEAD_RAW)
 Known = dict[str, Counts]
 
 
-async def check_queues(asker: Asker) -> list[Check]:
-    """The checks of consumers, backlog and dead letters."""
+async def check_queues(asker: Asker, of_tenants: Sequence[str]) -> list[Check]:
+    """The checks of consumers, backlog and dead letters; of tenants' own queues where there are some."""
     known: Known = {}
-    for queue in (*SERVED, CONTROL_CANCELS, *PARKED, *DEAD_LETTERS):
+    for queue in (*SERVED, CONTROL_CANCELS, *PARKED, *DEAD_LETTERS, *of_tenants):
         answer = await asker.count(queue)
         if isinstance(answer, Counts):
             known[queue] = answer
-    return [consumers(known), backlog(known), dead_letters(known)]
+    own = [tenants_queues(of_tenants, known)] if of_tenants else []
+    return [consumers(known), backlog(known), *own, dead_letters(known)]
 
 
 def consumers(known: Known) -> Check:
@@ -54,6 +57,17 @@ def backlog(known: Known) -> Check:
     return fine("backlog", f"{_each(SERVED, waiting)}; {parked} parked")
 
 
+def tenants_queues(queues: Sequence[str], known: Known) -> Check:
+    """Each queue of a tenant's own is there, and has a consumer."""
+    name = "tenants' queues"
+    if (unknown := _unknown(queues, known)) is not None:
+        return failed(name, unknown, "`fleet tenant add` of that tenant declares them again")
+    if idle := [queue for queue in queues if not known[queue].consumers]:
+        advice = "start a worker of this release; those that run take them up within seconds"
+        return failed(name, f"nobody serves {', '.join(idle)}", advice)
+    return fine(name, _each(queues, [known[queue].messages for queue in queues]))
+
+
 def dead_letters(known: Known) -> Check:
     """No dead letter waits for an operator."""
     if (unknown := _unknown(DEAD_LETTERS, known)) is not None:
@@ -68,10 +82,10 @@ def dead_letters(known: Known) -> Check:
     )
 
 
-def _unknown(queues: tuple[str, ...], known: Known) -> str | None:
+def _unknown(queues: Sequence[str], known: Known) -> str | None:
     lacking = [queue for queue in queues if queue not in known]
     return f"missing, or not to be asked by this user: {', '.join(lacking)}" if lacking else None
 
 
-def _each(queues: tuple[str, ...], counts: list[int]) -> str:
+def _each(queues: Sequence[str], counts: list[int]) -> str:
     return ", ".join(f"{count} in {queue}" for queue, count in zip(queues, counts, strict=True))

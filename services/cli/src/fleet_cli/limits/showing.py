@@ -7,6 +7,7 @@ from dataclasses import asdict
 from fleet_chassis.clock import Clock
 from fleet_cli.console import clear, say
 from fleet_cli.limits.opening import opened
+from fleet_contracts.topology import tenant_topology
 from fleet_worker.limiter.overview import (
     MONEY,
     RESERVE,
@@ -98,6 +99,12 @@ def tenants_of(settings: Mapping[str, str]) -> dict[str, dict[str, float]]:
         if kind == "tenant":
             tenants.setdefault(tenant, {})[limit] = float(value) / (NANO if limit in MONEY else 1)
     return tenants
+
+
+def queues_of_tenants(settings: Mapping[str, str]) -> list[str]:
+    """The queues of all tenants that have their own."""
+    own = [tenant for tenant, limits in tenants_of(settings).items() if "queue" in limits]
+    return [queue.name for tenant in own for queue in tenant_topology(tenant).queues]
 
 
 def lines_of(view: View) -> list[str]:

@@ -12,13 +12,12 @@ from fleet_cli.console import clear, say
 from fleet_cli.doctor.asker import Asker, Counts
 from fleet_cli.doctor.queues import DEAD_LETTERS, PARKED, SERVED
 from fleet_cli.limits.opening import opened_store
-from fleet_cli.limits.showing import tenants_of
+from fleet_cli.limits.showing import queues_of_tenants
 from fleet_cli.stack.errors import StackError
 from fleet_cli.stack.stack_env import addressed, broker_of
 from fleet_cli.status.snapshot import LaneView, Snapshot, WorkerView, document, lines, rates
 from fleet_cli.status.worker_page import look_at, pages_behind
 from fleet_cli.wrong_input import WrongInputError
-from fleet_contracts.topology import tenant_topology
 from fleet_worker.limiter.overview import Overview, View
 from fleet_worker.upstream_health.overview import Trouble, troubles
 
@@ -64,7 +63,7 @@ async def show_status(
 async def _look(environ: Mapping[str, str], clock: Clock, pages: Sequence[str]) -> Snapshot:
     unknown: list[str] = []
     (shared, kept_back), workers = await asyncio.gather(_shared(environ, clock, unknown), _workers(pages))
-    lanes = await _lanes(environ, () if shared is None else _own_queues(shared.settings), unknown)
+    lanes = await _lanes(environ, () if shared is None else queues_of_tenants(shared.settings), unknown)
     is_whole = not unknown and all(worker.reached for worker in workers)
     if not pages:
         unknown.append("no worker is looked at: name their metrics pages with --worker or in METRICS_URL")
@@ -81,11 +80,6 @@ async def _look(environ: Mapping[str, str], clock: Clock, pages: Sequence[str]) 
 
 async def _workers(pages: Sequence[str]) -> list[WorkerView]:
     return await asyncio.gather(*map(look_at, await pages_behind(pages)))
-
-
-def _own_queues(settings: Mapping[str, str]) -> list[str]:
-    own = [tenant for tenant, limits in tenants_of(settings).items() if "queue" in limits]
-    return [queue.name for tenant in own for queue in tenant_topology(tenant).queues]
 
 
 async def _lanes(
