@@ -1,6 +1,7 @@
 """The broker goes away, and comes back."""
 
 import asyncio
+import logging
 import traceback
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,6 +22,7 @@ from fleet_contracts.topology import REQUESTS
 from harness import replies as wire
 from harness.broker import SharedBroker
 from harness.scripted_worker import Asked, say, scripted_worker
+from harness.waiting import until
 
 PROMPT = "a private question"
 
@@ -103,6 +105,29 @@ async def test_a_request_made_while_the_broker_is_away_is_delivered_when_it_is_b
         await broker.start_app()
         async with scripted_worker(fleet_vhost, script):
             assert (await answer).id == "patient"
+
+
+async def test_however_long_the_broker_is_away_its_end_and_its_return_are_told_once(
+    fleet_vhost: str, broker: SharedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "fleet_client")
+    async with Fleet(fleet_vhost):
+        await broker.settle()
+        await broker.stop_app()
+        await until(lambda: caplog.text.count("There is no connection for replies yet") > 1)
+        await broker.start_app()
+        await until(lambda: caplog.text.count("is open again") > 1, deadline_s=30)
+    told = [
+        record.getMessage().partition(" (")[0].partition(",")[0]
+        for record in caplog.records
+        if record.name == "fleet_client" and record.levelno >= logging.WARNING
+    ]
+    assert sorted(told) == [
+        "The connection for replies broke",
+        "The connection for replies is open again",
+        "The connection for requests broke",
+        "The connection for requests is open again",
+    ]
 
 
 async def test_what_was_asked_through_a_deleted_reply_queue_is_asked_again(fleet_vhost: str) -> None:

@@ -57,6 +57,7 @@ class Link:
         self._chance = chance
         self._opened = asyncio.Event()
         self._was_ever_open = False
+        self._lost_at: float | None = None
         self._keeping: asyncio.Task[None] | None = None
 
     async def open(self, timeout_s: float) -> None:
@@ -98,12 +99,27 @@ class Link:
             with as_trouble():
                 connection = await self._connect()
             try:
-                await self._serve(connection, self._opened.set)
+                await self._serve(connection, self._is_open)
             finally:
                 await _close(connection)
         except Trouble as error:
             self.trouble = error
-            _log.warning("The connection for %s broke (%s); opening a new one.", self._name, error)
+            self._is_lost(error)
+
+    def _is_open(self) -> None:
+        if self._lost_at is not None:
+            away_s = asyncio.get_running_loop().time() - self._lost_at
+            _log.warning("The connection for %s is open again, after %.1f s.", self._name, away_s)
+        self._lost_at = None
+        self._opened.set()
+
+    def _is_lost(self, error: Trouble) -> None:
+        if self._lost_at is not None:
+            # A broker may be away for hours; each try in each backend would be a line.
+            _log.debug("There is no connection for %s yet (%s).", self._name, error)
+            return
+        self._lost_at = asyncio.get_running_loop().time()
+        _log.warning("The connection for %s broke (%s); opening a new one.", self._name, error)
 
     async def _connect(self) -> AbstractConnection:
         async with asyncio.timeout(_OPEN_TIMEOUT_S):
