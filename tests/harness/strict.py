@@ -1,6 +1,5 @@
 """A virtual host with the fleet's users in it, and no more rights than they need."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,9 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import aio_pika
 import pytest
-from aiormq.exceptions import ChannelNotFoundEntity
 
 from fleet_chassis.topology import apply
 from fleet_cli.rights.applying import apply_users
@@ -25,10 +22,10 @@ from fleet_simulator.server import Running, serve
 from fleet_worker.bootstrap import Worker, start_worker
 from harness.broker import SharedBroker, signed_in
 from harness.house import worker_settings
+from harness.queues import Told, until_told_so
 
 ACME, BILLING = "acme", "billing"
 ADMIN, WORKER, OPERATOR, AUTOSCALER = "fleet-admin", "fleet-worker", "fleet-operator", "fleet-autoscaler"
-PATIENCE_S = 20.0
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container, which publishes it on loopback alone
 _STARTED = """
 case lists:keymember(rabbitmq_management, 1, application:which_applications()) of
@@ -120,15 +117,8 @@ async def a_strict_worker(
 
 async def until_in(place: StrictVhost, queue: str, *, consumers: int = 0) -> None:
     """Wait for a message in the queue, or for so many consumers of it."""
-    async with asyncio.timeout(PATIENCE_S), await aio_pika.connect(place.url) as connection:
-        while True:
-            channel = await connection.channel()
-            try:
-                found = (await channel.declare_queue(queue, passive=True)).declaration_result
-            except ChannelNotFoundEntity:
-                await asyncio.sleep(0.05)
-                continue
-            if found.consumer_count == consumers if consumers else found.message_count:
-                return
-            await channel.close()
-            await asyncio.sleep(0.05)
+
+    def so(told: Told | None) -> bool:
+        return told is not None and (told.readers == consumers if consumers else told.waiting > 0)
+
+    await until_told_so(place.url, queue, so)

@@ -22,7 +22,7 @@ from harness.strict import ACME, OPERATOR, WORKER, StrictVhost, management_url
 
 pytestmark = pytest.mark.sockets
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 NAMES = [user.name for user in users([ACME])]
 
 
