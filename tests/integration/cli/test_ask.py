@@ -16,7 +16,7 @@ from harness.house import House, a_house
 pytestmark = pytest.mark.sockets
 
 PIPE = asyncio.subprocess.PIPE
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 SOON_S = 25.0
 """Ten seconds of its own at most, and as long to be started on a busy machine."""
 NOTHING_LISTENS = "amqp://127.0.0.1:1/"

@@ -218,6 +218,6 @@ async def _ran(environ: Mapping[str, str], folder: Path, *options: str) -> tuple
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 30)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     assert err == b""
     return process.returncode, out.decode()

@@ -97,8 +97,8 @@ async def forgotten(url: str, capsys: pytest.CaptureFixture[str]) -> tuple[bool,
 async def test_forgetting_a_tenant_leaves_nothing_of_it_and_everything_of_the_others(
     store_url: str, capsys: pytest.CaptureFixture[str]
 ):
-    async with open_store(store_url, 5, SystemClock()) as store:
-        async with a_limited_worker(store_url, "w1", QUICK) as worker:
+    async with open_store(store_url, 20, SystemClock()) as store:
+        async with a_limited_worker(store_url, "w1", QUICK, timeout_s=20) as worker:
             for tenant in (ACME, *OTHERS):
                 await filled(store, worker, tenant)
         before = await everything(store)
@@ -129,7 +129,7 @@ async def test_forgetting_a_tenant_leaves_nothing_of_it_and_everything_of_the_ot
 async def test_what_runs_or_waits_is_told_and_left_until_it_has_ended(
     store_url: str, capsys: pytest.CaptureFixture[str]
 ):
-    async with open_store(store_url, 5, SystemClock()) as store:
+    async with open_store(store_url, 20, SystemClock()) as store:
         running, parked = (ACME, "running", 0), (ACME, "parked", 0)
         await ended(store, (ACME, "ended", 0))
         await claimed(store, running)
@@ -161,7 +161,7 @@ async def test_what_runs_or_waits_is_told_and_left_until_it_has_ended(
 async def test_a_claim_whose_worker_is_gone_is_none_and_still_waits_for_another(
     store_url: str, capsys: pytest.CaptureFixture[str]
 ):
-    async with open_store(store_url, 5, SystemClock()) as store:
+    async with open_store(store_url, 20, SystemClock()) as store:
         await claimed(store, (ACME, "orphan", 0), Times(lease_s=0.001))
         await asyncio.sleep(0.01)
         is_whole, output = await forgotten(store_url, capsys)
@@ -171,7 +171,7 @@ async def test_a_claim_whose_worker_is_gone_is_none_and_still_waits_for_another(
 
 async def test_many_requests_are_gone_through_in_steps(store_url: str, capsys: pytest.CaptureFixture[str]):
     many = 1_500  # more than one step
-    async with open_store(store_url, 5, SystemClock()) as store:
+    async with open_store(store_url, 20, SystemClock()) as store:
         for tenant in (ACME, "acme2"):
             keys = [f"fleet:request:{{{tenant}/c-{number}~0}}" for number in range(many)]
             await asyncio.gather(*(store.command("HSET", key, "digest", "d") for key in keys))
@@ -182,7 +182,7 @@ async def test_many_requests_are_gone_through_in_steps(store_url: str, capsys: p
 
 
 async def test_without_an_answer_to_its_question_and_without_a_tenant_nothing_is_forgotten(store_url: str):
-    async with open_store(store_url, 5, SystemClock()) as store:
+    async with open_store(store_url, 20, SystemClock()) as store:
         await ended(store, (ACME, "c-1", 0))
         status, output = await fleet(store_url, "tenant", "forget", ACME)
         assert status == 2

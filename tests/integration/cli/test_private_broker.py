@@ -76,7 +76,7 @@ async def test_a_broker_and_its_folder_do_not_outlive_a_killed_parent(
     assert left.exists()
     os.kill(parent.pid, signal.SIGKILL)
     await parent.wait()
-    await until(lambda: not alive(pid))
+    await until(lambda: not alive(pid), deadline_s=60)
     with run_folder(folders):
         assert not left.exists()
 

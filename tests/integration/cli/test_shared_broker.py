@@ -10,7 +10,7 @@ async def test_a_message_comes_back_out_of_a_fresh_virtual_host(vhost: str) -> N
         channel = await connection.channel()
         queue = await channel.declare_queue("q", durable=True, arguments={"x-queue-type": "quorum"})
         await channel.default_exchange.publish(aio_pika.Message(b"hello"), "q")
-        message = await queue.get(timeout=5)
+        message = await queue.get(timeout=30)
         await message.ack()
     assert message.body == b"hello"
 
@@ -34,6 +34,6 @@ async def test_what_was_confirmed_is_still_there_after_a_kill(vhost: str, broker
     await broker.restart()
     async with await aio_pika.connect(vhost) as connection:
         queue = await (await connection.channel()).get_queue("kept")
-        message = await queue.get(timeout=10)
+        message = await queue.get(timeout=30)
         await message.ack()
     assert message.body == b"confirmed"

@@ -27,7 +27,7 @@ async def test_each_test_gets_an_empty_database(store: SharedStore) -> None:
 
 
 async def test_a_script_runs_on_the_fresh_database(store_url: str) -> None:
-    async with open_store(store_url, 5, SystemClock()) as store:
+    async with open_store(store_url, 20, SystemClock()) as store:
         script = Script("redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])")
         assert await store.run(script, ["key"], ["value"]) == b"value"
 
