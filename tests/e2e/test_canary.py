@@ -51,7 +51,7 @@ async def dead_letters(caller: Caller, count: int) -> str:
     """The records of so many dead letters: everything of them but the bodies, which are the senders' own."""
     queue = await caller.channel.get_queue(REQUESTS_DEAD)
     records: list[str] = []
-    async with asyncio.timeout(20), queue.iterator(no_ack=True) as letters:
+    async with asyncio.timeout(60), queue.iterator(no_ack=True) as letters:
         async for letter in letters:
             records.append(f"{letter.properties} {letter.headers} {letter.routing_key}")
             if len(records) == count:
@@ -96,13 +96,13 @@ async def test_nothing_written_has_a_prompt_an_answer_or_the_key_and_each_line_n
         named = [await caller.ask(BODY) for _ in range(6)]
         for _ in named:
             await caller.until_end()
-        await until(lambda: fleet.log_of(worker).count("request ended") == len(named))
+        await until(lambda: fleet.log_of(worker).count("request ended") == len(named), deadline_s=30)
         for bad in BAD:
             await caller.ask(bad)
             await caller.until_end()
         metrics = await all_metrics(next(iter(fleet.log_of(worker).splitlines())))
         letters = await dead_letters(caller, len(BAD))
-        await until(lambda: len(collector.named("process deepseek.requests")) >= 6)
+        await until(lambda: len(collector.named("process deepseek.requests")) >= 6, deadline_s=30)
         # Killed in the middle of a stream, its last words are what was written before.
         simulator.configure(timing=Timing(headers=0, first_token=0, tokens_per_second=20))
         await caller.ask(BODY)

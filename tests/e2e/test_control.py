@@ -49,11 +49,16 @@ class Scene:
 
     async def accepted(self) -> str:
         """The worker that has begun the next request, once text of it has come."""
-        reply = await self.caller.next()
+        reply = await self.caller.next(PATIENCE_S)
         worker = str(reply.get("worker", ""))
-        while reply["kind"] != "chunk":
-            reply = await self.caller.next()
+        await self.some_text()
         return worker
+
+    async def some_text(self, attempt: int = 1) -> None:
+        """Text of this attempt has come; of the one before, some may still be on its way."""
+        reply = await self.caller.next(PATIENCE_S)
+        while reply["kind"] != "chunk" or reply["attempt"] != attempt:
+            reply = await self.caller.next(PATIENCE_S)
 
     async def end_of(self, correlation_id: str) -> dict[str, Any]:
         while (end := (await self.caller.until_end(PATIENCE_S))[-1])["correlation_id"] != correlation_id:
@@ -108,7 +113,8 @@ async def test_a_cancel_that_another_worker_takes_reaches_the_one_that_runs_the_
             failure = await scene.end_of(asked)
             assert (failure["code"], failure["attempts"]) == ("cancelled", 1)
             await scene.simulator.log.wait_for(
-                lambda _: len(scene.simulator.log.events(kind="closed")) > number  # noqa: B023 - awaited here
+                lambda _: len(scene.simulator.log.events(kind="closed")) > number,  # noqa: B023 - awaited here
+                within=PATIENCE_S,
             )
         await scene.caller.silence()
         assert scene.calls() == 4
@@ -147,11 +153,9 @@ async def test_a_request_that_takes_workers_down_is_quarantined_once_and_its_lif
 ):
     async with a_scene(fleet_vhost, store_url, tmp_path) as scene:
         asked = await scene.caller.ask(BODY)
-        for _ in range(3):
+        for attempt in range(1, 4):
             (worker,) = (await scene.workers()).values()
-            await scene.caller.next(PATIENCE_S)
-            while (await scene.caller.next())["kind"] != "chunk":
-                pass
+            await scene.some_text(attempt)
             await worker.kill()
         await scene.workers()
         failure = await scene.end_of(asked)

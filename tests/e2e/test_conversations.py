@@ -24,6 +24,7 @@ from fleet_simulator.context import prompt_tokens
 from fleet_simulator.server import Running, serve
 from harness.processes import Fleet as Workers
 from harness.processes import a_fleet
+from harness.waiting import until
 
 TURNS = int(os.environ.get("FLEET_TEST_TALKS", "30"))  # noqa: TID251 - the switch of this test
 TURNS_EACH = 10 if TURNS >= 100 else 5
@@ -46,6 +47,8 @@ class Talk:
 
     id: str
     answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    open: set[str] = field(default_factory=set[str])
+    """The turns that were asked and are not answered yet."""
 
 
 @asynccontextmanager
@@ -64,28 +67,42 @@ async def take_part(talk: Talk, fleets: list[Fleet], who: int, chance: random.Ra
         # Now and then it is published twice, by two processes.
         asked = chance.sample(fleets, 2 if chance.random() < 0.2 else 1)
         turn = f"{talk.id}-{number}"
+        talk.open.add(turn)
         first, *others = await asyncio.gather(
             *(one.conversation(talk.id, **ON).send(question, id=turn) for one in asked)
         )
+        talk.open.discard(turn)
         assert all((other.text, other.conversation) == (first.text, first.conversation) for other in others)
         talk.answers[question] = first
 
 
-async def kill_now_and_then(workers: Workers, killed: list[str], chance: random.Random) -> None:
-    """Kill one of the workers, start another in its place, again and again; one is always left."""
+async def kill_now_and_then(
+    workers: Workers, killed: list[str], chance: random.Random, talks: list[Talk]
+) -> None:
+    """Kill one of the workers, start another in its place, again and again; one is always left.
+
+    No turn loses its worker more than once, however long its answer takes: three losses would end it.
+    """
     alive = list(workers.workers)
 
     async def replace() -> None:
         alive.append(await workers.start_worker())
 
     async with asyncio.TaskGroup() as starting:
+        await until(lambda: any(talk.answers for talk in talks), deadline_s=PATIENCE_S)
         while True:
-            await asyncio.sleep(KILL_EVERY_S if killed else 0.5)
             if len(alive) > 1:
                 victim = alive.pop(chance.randrange(len(alive)))
                 await victim.kill()
                 killed.append(victim.name)
                 starting.create_task(replace())
+                lost = _open(talks)
+                await until(lambda: not lost & _open(talks), deadline_s=PATIENCE_S)  # noqa: B023 - awaited here
+            await asyncio.sleep(KILL_EVERY_S)
+
+
+def _open(talks: list[Talk]) -> set[str]:
+    return {turn for talk in talks for turn in talk.open}
 
 
 def check(talk: Talk, history: History, kept: list[dict[str, Any]]) -> None:
@@ -118,7 +135,7 @@ async def test_every_history_is_what_one_patient_user_would_have_had_whatever_is
     ):
         await asyncio.gather(*(workers.start_worker() for _ in range(WORKERS)))
         began = time.monotonic()
-        killing = asyncio.create_task(kill_now_and_then(workers, killed, chance))
+        killing = asyncio.create_task(kill_now_and_then(workers, killed, chance, talks))
         try:
             async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as talking:
                 for talk in talks:
@@ -151,7 +168,7 @@ async def test_a_worker_that_dies_between_append_and_commit_has_its_answer_told_
         doomed = await workers.start_failing_worker("earned", tmp_path / "died")
         talk = fleet.conversation("cut off", **ON)
         asking = asyncio.create_task(talk.send("What is a lighthouse for?"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await doomed.wait()
         await workers.start_worker()
         answer = await asking

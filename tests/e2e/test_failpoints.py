@@ -15,6 +15,8 @@ from harness.processes import a_fleet
 
 pytestmark = pytest.mark.sockets
 
+PATIENCE_S = 60.0
+
 BODY: dict[str, Any] = {
     "model": "deepseek-flash",
     "messages": [{"role": "user", "content": "What is a lighthouse for?"}],
@@ -37,12 +39,12 @@ async def test_a_worker_that_dies_between_two_steps_loses_and_doubles_nothing(
     ):
         doomed = await fleet.start_failing_worker(point, tmp_path / "died")
         await caller.ask(BODY)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await doomed.wait()
         await fleet.start_worker()
-        replies = await caller.until_end()
+        replies = await caller.until_end(PATIENCE_S)
         if point == "published":  # the delivery was not acknowledged: the same reply comes once more
-            repeated = await caller.next()
+            repeated = await caller.next(PATIENCE_S)
             assert repeated["id"] == replies[-1]["id"]
             assert repeated["response"] == replies[-1]["response"]
         await caller.silence()

@@ -92,7 +92,7 @@ async def test_a_key_is_changed_under_load_without_one_failed_request_and_is_sho
             seen = simulator.log.next_offset
             await caller.ask(CALM)
             await simulator.log.wait_for(lambda event: event.kind == "refused", since=seen, within=30)
-            await until(lambda: "account paused" in fleet.log_of(worker))
+            await until(lambda: "account paused" in fleet.log_of(worker), deadline_s=30)
             health = re.search(r"health at (http\S+)", fleet.log_of(worker))
             assert health
             async with httpx.AsyncClient() as http:

@@ -58,4 +58,5 @@ async def test_two_workers_learn_the_limit_from_what_the_provider_refuses(
         fleet_vhost, store_url, tmp_path, FLEET_LIMIT_START="6", FLEET_ATTEMPTS="5"
     )
     assert peak == LIMIT
-    assert 1 <= refused <= 3
+    # Some more than one where a worker is slow to hear of it; without learning, twice as many as were asked.
+    assert 1 <= refused <= ASKED / 3
