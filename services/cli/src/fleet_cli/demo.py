@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.panel import Panel
 
 from fleet_cli.answer_view import AnswerView
+from fleet_cli.stack.faults import inject
 from fleet_cli.stack.local import LocalStack
 from fleet_client import Event, Fleet, Text
 
@@ -15,6 +16,8 @@ Watch = Callable[[AnswerView, Event], Awaitable[None]]
 FIRST = "How does a lighthouse keep ships safe?"
 SECOND = "Why do leaves change colour in autumn?"
 ENOUGH_CHARACTERS = 120
+# Its first call stands still behind the text that is waited for: however late the kill, it is in the middle.
+HELD = {"kind": "stall", "match": {"prompt": SECOND}, "times": 1, "after_chunks": 160}
 TIMEOUT_S = 60.0
 
 NEXT_STEPS = """\
@@ -34,6 +37,7 @@ class Demo:
 
     async def run(self) -> None:
         """Two requests: one plain, one whose worker dies."""
+        await inject(self.stack.addresses.deepseek_base_url, HELD)
         async with Fleet(self.stack.addresses.amqp_url, tenant="demo", timeout_s=TIMEOUT_S) as fleet:
             self._title("A request goes in as the JSON you would POST to DeepSeek, and streams back")
             await self._ask(fleet, FIRST, _look_on)
