@@ -6,14 +6,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import aio_pika
 import pytest
+from aiormq.exceptions import ChannelLockedResource, ChannelNotFoundEntity
 
+from fleet_contracts.topology import WORKER_LOCK
 from fleet_simulator.answers import expected_text
 from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind
 from fleet_simulator.server import serve
 from harness.caller import Caller, a_caller, text_of
 from harness.processes import a_fleet
+from harness.waiting import PAUSE_S
 
 pytestmark = pytest.mark.sockets
 
@@ -36,6 +40,19 @@ async def some_text(caller: Caller) -> list[dict[str, Any]]:
     while len(text_of(replies, "reasoning_content")) < ENOUGH_CHARACTERS:
         replies.append(await caller.next(PATIENCE_S))
     return replies
+
+
+async def until_its_place_is_free(url: str) -> None:
+    """The broker knows that the one worker without a store is gone: until then, no other may start."""
+    async with asyncio.timeout(PATIENCE_S), await aio_pika.connect(url) as connection:
+        while True:
+            channel = await connection.channel()
+            try:
+                await channel.declare_queue(WORKER_LOCK, passive=True)
+            except ChannelNotFoundEntity:
+                return
+            except ChannelLockedResource:
+                await asyncio.sleep(PAUSE_S)
 
 
 async def test_a_worker_killed_mid_stream_is_superseded_by_a_new_attempt(fleet_vhost: str, tmp_path: Path):
@@ -77,6 +94,7 @@ async def test_a_worker_started_after_the_kill_finishes_the_request(fleet_vhost:
         await caller.ask(BODY)
         await some_text(caller)
         await first.kill()
+        await until_its_place_is_free(fleet_vhost)
         await fleet.start_worker()
         replies = await caller.until_end(PATIENCE_S)
     restart = next(place for place, reply in enumerate(replies) if reply["kind"] == "restarted")
