@@ -38,7 +38,7 @@ test-fast: $(READY) ## Run the tests that open no socket, in seconds (properties
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(FAST) -m "not sockets" --hypothesis-profile fast $(ARGS)
 
 properties: $(READY) ## Play the property tests on thousands of random examples; other ones each time
-	@$(BIN)/pytest -n 2 --dist loadfile $(FAST) -m "not sockets" --hypothesis-profile others $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(FAST) -m "not sockets" --hypothesis-profile others --timeout 0 $(ARGS)
 
 # What a broker or a store in a container can't be asked would be skipped; containers have tests of their own.
 test-all: export FLEET_TEST_BROKER ?= here
