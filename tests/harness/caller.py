@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from fleet_chassis.topology import declare_queue
 from fleet_contracts.grammar import CANCEL_TYPE
 from fleet_contracts.topology import CONTROL, REQUESTS, REQUESTS_DEAD, RESULTS, reply_queue
+from harness.waiting import PAUSE_S
 
 PATIENCE_S = 20.0
 TERMINAL = ("result", "failure")
@@ -102,15 +103,34 @@ async def a_follower(url: str, pattern: str = "#") -> AsyncGenerator[Caller]:
 
 
 async def dead_letters(url: str) -> list[AbstractIncomingMessage]:
-    """Takes every finished dead letter."""
-    connection = await aio_pika.connect(url)
-    async with connection:
-        channel = await connection.channel()
-        queue = await channel.get_queue(REQUESTS_DEAD)
-        taken: list[AbstractIncomingMessage] = []
-        while (message := await queue.get(no_ack=True, fail=False)) is not None:
-            taken.append(message)
-        return taken
+    """Takes every finished dead letter that is there now; `until_buried` waits for those to come."""
+    async with _where_the_dead_lie(url) as queue:
+        return await _all_in(queue)
+
+
+async def until_buried(url: str, count: int = 1) -> list[AbstractIncomingMessage]:
+    """Takes finished dead letters until there are so many.
+
+    No reply promises one: it is written after the failure is told, and beside the replies to other requests.
+    """
+    taken: list[AbstractIncomingMessage] = []
+    async with asyncio.timeout(PATIENCE_S), _where_the_dead_lie(url) as queue:
+        while len(taken := taken + await _all_in(queue)) < count:  # noqa: ASYNC110 - a queue can only be asked
+            await asyncio.sleep(PAUSE_S)
+    return taken
+
+
+@asynccontextmanager
+async def _where_the_dead_lie(url: str) -> AsyncGenerator[AbstractQueue]:
+    async with await aio_pika.connect(url) as connection:
+        yield await (await connection.channel()).get_queue(REQUESTS_DEAD)
+
+
+async def _all_in(queue: AbstractQueue) -> list[AbstractIncomingMessage]:
+    taken: list[AbstractIncomingMessage] = []
+    while (message := await queue.get(no_ack=True, fail=False)) is not None:
+        taken.append(message)
+    return taken
 
 
 def text_of(replies: list[dict[str, Any]], field: str = "content") -> str:

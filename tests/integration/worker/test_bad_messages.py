@@ -1,13 +1,12 @@
 """Whatever is thrown at the queue ends as one dead letter, and one failure where its sender can be told."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from fleet_chassis.topology import apply
 from fleet_contracts.topology import DELIVERY_LIMIT, REQUESTS_DEAD
-from harness.caller import a_follower, dead_letters
+from harness.caller import a_follower, until_buried
 from harness.house import a_house
 from harness.waiting import until
 
@@ -67,7 +66,7 @@ async def test_a_bad_body_is_buried_once_and_its_sender_told(fleet_vhost: str, n
         assert failure["id"].startswith(f"{correlation_id}:refused:")
         await house.caller.ask(GOOD)
         assert (await house.caller.until_end())[-1]["kind"] == "result"
-        (record,) = await dead_letters(house.url)
+        (record,) = await until_buried(house.url)
     assert record.body == BAD_BODIES[name]
     assert record.headers["fleet-dead-code"] == failure["code"]
 
@@ -80,7 +79,7 @@ async def test_a_bad_property_is_buried_once_and_the_worker_goes_on(fleet_vhost:
             assert (await house.caller.next())["code"] == "invalid_request"
         await house.caller.ask(GOOD)
         assert (await house.caller.until_end())[-1]["kind"] == "result"
-        assert len(await dead_letters(house.url)) == 1
+        assert len(await until_buried(house.url)) == 1
 
 
 @pytest.mark.parametrize(
@@ -110,8 +109,8 @@ async def test_a_bad_message_whose_reply_queue_is_gone_is_buried_and_told_on_the
     async with a_house(fleet_vhost) as house, a_follower(house.url, "failure.#") as follower:
         correlation_id = await house.caller.ask(b"", reply_to="deepseek.reply.acme.gone")
         failure = await follower.next()
+        records = await until_buried(house.url)
         await follower.silence()
-        records = await dead_letters(house.url)
     assert (failure["code"], failure["correlation_id"]) == ("invalid_request", correlation_id)
     assert len(records) == 1
 
@@ -123,19 +122,16 @@ async def test_a_bad_message_waits_while_the_dead_letters_have_no_queue(fleet_vh
         assert (await house.caller.next())["code"] == "invalid_request"
         await house.caller.silence(1.0)
         await apply(house.url)
-        async with asyncio.timeout(10):
-            while not (records := await dead_letters(house.url)):  # noqa: ASYNC110 - a queue can only be asked
-                await asyncio.sleep(0.1)
+        records = await until_buried(house.url)
     assert len(records) == 1
 
 
 async def test_without_a_correlation_id_there_is_one_dead_letter_and_silence(fleet_vhost: str):
     async with a_house(fleet_vhost) as house:
         await house.caller.ask(GOOD, correlation_id=None)
-        await house.caller.silence(0.5)
-        assert [record.headers["fleet-dead-code"] for record in await dead_letters(house.url)] == [
-            "invalid_request"
-        ]
+        records = await until_buried(house.url)
+        await house.caller.silence()
+    assert [record.headers["fleet-dead-code"] for record in records] == ["invalid_request"]
 
 
 @pytest.mark.parametrize("reply_to", ["deepseek.requests.batch", "admin.cmds|secret", "#", "x" * 255])
@@ -144,7 +140,7 @@ async def test_no_reply_queue_outside_the_callers_own_is_ever_written_to(fleet_v
         await house.caller.ask(GOOD, reply_to=reply_to)
         await house.caller.ask(GOOD)
         await house.caller.until_end()
-        (record,) = await dead_letters(house.url)
+        (record,) = await until_buried(house.url)
     assert record.headers["fleet-dead-code"] == "reply_refused"
 
 
@@ -153,9 +149,7 @@ async def test_a_request_that_worker_after_worker_took_ends_as_a_crash_loop(flee
     async with a_house(fleet_vhost) as house:
         correlation_id = await house.caller.ask(GOOD, headers={"x-acquired-count": DELIVERY_LIMIT + 1})
         failure = await house.caller.next()
-        async with asyncio.timeout(10):
-            while not (records := await dead_letters(house.url)):  # noqa: ASYNC110 - a queue can only be asked
-                await asyncio.sleep(0.1)
+        records = await until_buried(house.url)
         calls = house.simulator.log.events(kind="admitted")
     assert (failure["code"], failure["id"], calls) == ("crash_loop", f"{correlation_id}:final", [])
     assert [record.headers["fleet-dead-reason"] for record in records] == ["delivery_limit"]

@@ -11,7 +11,7 @@ from fleet_contracts.topology import RETRY_RUNGS_S, retry_rung
 from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
 from harness.broker import SharedBroker
-from harness.caller import Caller, a_follower, dead_letters
+from harness.caller import Caller, a_follower, dead_letters, until_buried
 from harness.house import a_house
 from harness.waiting import until
 
@@ -158,9 +158,7 @@ async def test_in_strict_mode_the_user_that_the_broker_checked_is_the_only_one_w
         await caller.cancel(asked, key="cancel.other", user_id=broker.user)
         failure = await end_of(caller, asked)
         await queue.delete(if_unused=False, if_empty=False)
-        async with asyncio.timeout(10):
-            while not (letters := await dead_letters(house.url)):  # noqa: ASYNC110 - a queue can only be asked
-                await asyncio.sleep(0.1)
+        letters = await until_buried(house.url)
     assert failure["code"] == "cancelled"
     assert [letter.headers["fleet-dead-code"] for letter in letters] == ["invalid_request"]
 
@@ -181,9 +179,7 @@ async def test_a_bad_cancel_is_buried_once_and_the_worker_goes_on(
 ):
     async with a_house(fleet_vhost) as house:
         await house.caller.cancel(**{"correlation_id": "c-1", **properties})
-        async with asyncio.timeout(10):
-            while not (letters := await dead_letters(house.url)):  # noqa: ASYNC110 - a queue can only be asked
-                await asyncio.sleep(0.1)
+        letters = await until_buried(house.url)
         await house.caller.ask(CALM)
         assert (await house.caller.until_end())[-1]["kind"] == "result"
         await house.caller.silence()

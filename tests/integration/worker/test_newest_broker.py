@@ -22,7 +22,7 @@ from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
 from fleet_worker.bootstrap import start_worker
 from harness.broker import SharedBroker, shared_broker
-from harness.caller import a_caller, dead_letters, text_of
+from harness.caller import a_caller, dead_letters, text_of, until_buried
 from harness.house import a_house, worker_settings
 from harness.rabbitmq import NEWEST
 from harness.waiting import until
@@ -168,8 +168,8 @@ async def test_what_outlives_the_consumer_timeout_again_and_again_is_no_endless_
         assert await dead_letters(newest_vhost) == []
         async with a_house(newest_vhost) as house:
             failure = await caller.next()
+            (record,) = await until_buried(newest_vhost)
             calls = house.simulator.log.events(kind="admitted")
-        (record,) = await dead_letters(newest_vhost)
     assert (failure["code"], failure["id"], calls) == ("crash_loop", f"{asked}:final", [])
     assert "consumer timeout" in failure["message"]
     assert record.headers["fleet-dead-reason"] == "delivery_limit"
@@ -182,7 +182,7 @@ async def test_what_workers_give_back_for_ever_ends_though_the_broker_no_longer_
         await give_back(newest_vhost, DELIVERY_LIMIT + 1)
         async with a_house(newest_vhost) as house:
             failure = await caller.next()
+            (record,) = await until_buried(newest_vhost)
             calls = house.simulator.log.events(kind="admitted")
-        (record,) = await dead_letters(newest_vhost)
     assert (failure["code"], failure["id"], calls) == ("crash_loop", f"{asked}:final", [])
     assert record.headers["fleet-dead-reason"] == "delivery_limit"

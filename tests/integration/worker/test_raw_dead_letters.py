@@ -18,7 +18,7 @@ from fleet_contracts.topology import (
     REQUESTS,
     REQUESTS_BATCH,
 )
-from harness.caller import a_caller, a_follower, dead_letters
+from harness.caller import a_caller, a_follower, dead_letters, until_buried
 from harness.house import a_house
 
 pytestmark = pytest.mark.sockets
@@ -53,16 +53,6 @@ async def until_dead(url: str, count: int = 1) -> None:
             await asyncio.sleep(0.05)
 
 
-async def records(url: str, count: int = 1) -> list[AbstractIncomingMessage]:
-    """So many finished dead letters."""
-    found: list[AbstractIncomingMessage] = []
-    async with asyncio.timeout(PATIENCE_S):
-        while len(found) < count:
-            found += await dead_letters(url)
-            await asyncio.sleep(0.05)
-    return found
-
-
 async def taken_from(queue: AbstractQueue) -> AbstractIncomingMessage:
     async with asyncio.timeout(PATIENCE_S):
         while (message := await queue.get(fail=False)) is None:  # noqa: ASYNC110 - a queue can only be asked
@@ -76,7 +66,7 @@ async def test_a_request_that_expired_in_its_queue_fails_as_deadline_exceeded(fl
         await until_dead(fleet_vhost)
         async with a_follower(fleet_vhost) as follower, a_house(fleet_vhost) as house:
             failure = await caller.next()
-            (record,) = await records(fleet_vhost)
+            (record,) = await until_buried(fleet_vhost)
             copy = await follower.next()
             calls = house.simulator.log.events(kind="admitted")
         await caller.silence()
@@ -99,7 +89,7 @@ async def test_a_request_that_every_worker_gave_back_fails_as_crash_loop(
             await give_back(await taken_from(queue))
         async with a_house(fleet_vhost):
             failure = await caller.next()
-            (record,) = await records(fleet_vhost)
+            (record,) = await until_buried(fleet_vhost)
     assert (failure["code"], failure["id"]) == ("crash_loop", f"{asked}:final")
     assert record.headers["fleet-dead-reason"] == "delivery_limit"
 
@@ -111,7 +101,7 @@ async def test_a_request_that_somebody_rejected_fails_as_internal(fleet_vhost: s
         await (await taken_from(queue)).reject(requeue=False)
         async with a_house(fleet_vhost):
             failure = await caller.next()
-            (record,) = await records(fleet_vhost)
+            (record,) = await until_buried(fleet_vhost)
     assert failure["code"] == "internal"
     assert record.headers["fleet-dead-reason"] == "rejected"
 
@@ -134,9 +124,9 @@ async def test_whatever_was_forged_is_buried_once_and_the_janitor_goes_on(
 ):
     async with a_house(fleet_vhost) as house:
         await house.caller.ask(CALM, exchange=DEAD, key=DEAD_KEY_RAW, **properties)
-        assert len(await records(house.url)) == 1
+        assert len(await until_buried(house.url)) == 1
         await house.caller.ask(CALM, exchange=DEAD, key=DEAD_KEY_RAW)
-        assert len(await records(house.url)) == 1
+        assert len(await until_buried(house.url)) == 1
         await house.caller.ask(CALM)
         assert (await house.caller.until_end())[-1]["kind"] in {"result", "failure"}
 
@@ -148,7 +138,7 @@ async def test_a_forged_death_makes_nobody_else_of_its_sender(fleet_vhost: str):
         await until_dead(fleet_vhost)
         async with a_house(fleet_vhost):
             failure = await caller.next()
-            (record,) = await records(fleet_vhost)
+            (record,) = await until_buried(fleet_vhost)
     assert failure["code"] == "deadline_exceeded"
     assert record.headers["fleet-tenant"] == "acme"
 
@@ -159,7 +149,7 @@ async def test_a_cancel_that_nobody_could_carry_out_is_buried(fleet_vhost: str):
         queue = await caller.channel.get_queue(CONTROL_CANCELS)
         await (await taken_from(queue)).reject(requeue=False)
         async with a_house(fleet_vhost):
-            (record,) = await records(fleet_vhost)
+            (record,) = await until_buried(fleet_vhost)
         await caller.silence()
     assert record.headers["fleet-dead-queue"] == CONTROL_CANCELS
 
@@ -167,7 +157,7 @@ async def test_a_cancel_that_nobody_could_carry_out_is_buried(fleet_vhost: str):
 async def test_the_janitor_logs_no_text(fleet_vhost: str, capfd: pytest.CaptureFixture[str]):
     async with a_house(fleet_vhost) as house:
         await house.caller.ask(CALM, exchange=DEAD, key=DEAD_KEY_RAW)
-        (record,) = await records(house.url)
+        (record,) = await until_buried(house.url)
     printed = capfd.readouterr()
     assert "CANARY-41" not in f"{printed.out}{printed.err}{record.headers}"
     assert b"CANARY-41" in record.body

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fleet_simulator.answers import expected_text
-from harness.caller import dead_letters
+from harness.caller import dead_letters, until_buried
 from harness.house import a_house
 
 pytestmark = pytest.mark.sockets
@@ -70,7 +70,7 @@ async def test_each_bad_message_is_buried_once_and_the_next_good_request_is_serv
             good = await house.caller.ask(GOOD)
             end = (await house.caller.until_end())[-1]
             assert (name, end["kind"], end["correlation_id"]) == (name, "result", good)
-            codes = [letter.headers["fleet-dead-code"] for letter in await dead_letters(house.url)]
+            codes = [letter.headers["fleet-dead-code"] for letter in await until_buried(house.url)]
             if codes != ["invalid_request"]:
                 wrong[name] = codes
         await house.caller.silence()
