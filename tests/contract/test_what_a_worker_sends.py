@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,8 +15,9 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from fleet_chassis.topology import declare_queue
 from fleet_contracts.printing.examples import Example, Examples
 from fleet_contracts.topology import reply_queue
-from fleet_simulator.faults import Fault, Kind, Match
-from harness.caller import dead_letters
+from fleet_simulator.faults import Match
+from harness.breaks import break_once_seen
+from harness.caller import until_dead
 from harness.house import a_house
 
 pytestmark = pytest.mark.sockets
@@ -49,13 +50,17 @@ async def publish(channel: AbstractChannel, example: Example, **changes: Any) ->
     await exchange.publish(message, example["routing_key"])
 
 
-async def until_ended(queue: AbstractQueue, count: int) -> list[AbstractIncomingMessage]:
+async def until_ended(
+    queue: AbstractQueue, count: int, *, once_a_chunk_came: Callable[[], object] = lambda: None
+) -> list[AbstractIncomingMessage]:
     """Every reply, up to the terminal one of the last of `count` requests."""
     replies: list[AbstractIncomingMessage] = []
     ended: set[str | None] = set()
     async with asyncio.timeout(PATIENCE_S), queue.iterator(no_ack=True) as arriving:
         async for message in arriving:
             replies.append(message)
+            if message.type == "chunk.v1":
+                once_a_chunk_came()
             if message.type in {"result.v1", "history.v1", "failure.v1"}:
                 ended.add(message.correlation_id)
             if len(ended) == count:
@@ -114,11 +119,11 @@ async def test_restarts_failures_refusals_and_dead_letters_fit_as_well(
     broken = {**streamed, "body": {**streamed["body"], "messages": [{"role": "user", "content": "break"}]}}
     refused = {**minimal, "body": {**minimal["body"], "model": "no-such-model"}}
     async with a_house(fleet_vhost) as house, a_reply_queue(house.url) as (channel, queue):
-        house.simulator.inject(Fault(Kind.EOF_WITHOUT_DONE, Match(prompt="break"), after_chunks=4, times=1))
+        seen = break_once_seen(house.simulator, match=Match(prompt="break"))
         for name, example in {"wrong": wrong, "broken": broken, "refused": refused}.items():
             await publish(channel, example, correlation_id=name, reply_to=queue.name)
-        messages = await until_ended(queue, 3)
-        (letter,) = await dead_letters(house.url)
+        messages = await until_ended(queue, 3, once_a_chunk_came=seen)
+        (letter,) = await until_dead(house.url, 1)
     bodies = [check(message, validators) for message in messages]
     assert {"accepted", "chunk", "restarted", "result", "failure"} == {body["kind"] for body in bodies}
     codes = {body["code"] for body in bodies if body["kind"] == "failure"}

@@ -1,7 +1,7 @@
 """The Java program of the contract, with the libraries that Debian packages, from the user's cache folder."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from harness.programs import Ended, ran
 
 PROGRAM = CONTRACTS / "examples/java/Ask.java"
 JARS = ("amqp-client", "gson", "slf4j-api", "slf4j-nop")
-RUN_S = 60
+RUN_S = 120
 LEAST_JAVA = 17
 
 
@@ -40,7 +40,9 @@ class Java:
     jars: Path
     environ: Mapping[str, str]
 
-    async def ask(self, *arguments: str, amqp_url: str) -> Ended:
+    async def ask(
+        self, *arguments: str, amqp_url: str, once_it_speaks: Callable[[], object] | None = None
+    ) -> Ended:
         """Run it to its end."""
         libraries = ":".join(str(self.jars / f"{name}.jar") for name in JARS)
         return await ran(
@@ -51,6 +53,7 @@ class Java:
             *arguments,
             environ={**self.environ, "AMQP_URL": amqp_url},
             deadline_s=RUN_S,
+            once_it_speaks=once_it_speaks,
         )
 
 

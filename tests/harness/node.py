@@ -4,7 +4,7 @@ import hashlib
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,9 @@ class Node:
     contracts: Path
     environ: Mapping[str, str]
 
-    async def run(self, program: str, *arguments: str, amqp_url: str) -> Ended:
+    async def run(
+        self, program: str, *arguments: str, amqp_url: str, once_it_speaks: Callable[[], object] | None = None
+    ) -> Ended:
         """Run one of the programs to its end."""
         return await ran(
             "node",
@@ -36,6 +38,7 @@ class Node:
             cwd=self.contracts / PROGRAMS,
             environ={**self.environ, "AMQP_URL": amqp_url},
             deadline_s=RUN_S,
+            once_it_speaks=once_it_speaks,
         )
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from fleet_simulator.faults import Fault, Kind
 from harness.asked import answer_to
+from harness.breaks import break_once_seen
 from harness.house import a_house
 from harness.java import PROGRAM, Java, java_program
 
@@ -23,12 +23,11 @@ async def test_java_shows_a_streamed_answer_as_it_comes_and_voids_what_a_new_att
     java: Java, fleet_vhost: str
 ):
     async with a_house(fleet_vhost) as house:
-        # Slow enough that text has left the worker before the break: else it is repeated in silence.
-        house.simulator.inject(Fault(Kind.PACE, tokens_per_second=50))
-        house.simulator.inject(Fault(Kind.EOF_WITHOUT_DONE, after_chunks=4, times=1))
-        ended = await java.ask(QUESTION, amqp_url=house.url)
+        seen = break_once_seen(house.simulator)
+        ended = await java.ask(QUESTION, amqp_url=house.url, once_it_speaks=seen)
     assert (ended.status, ended.complaint) == (0, "")
     shown, void, whole = ended.out.partition("\n[a new attempt: forget the text above]\n")
+    assert shown
     assert void
     assert answer_to(QUESTION).startswith(shown)
     assert whole == f"{answer_to(QUESTION)}\n"

@@ -12,6 +12,7 @@ import pytest
 from fleet_contracts.printing.examples import Example, read_examples
 from fleet_simulator.faults import Fault, Kind
 from harness.asked import answer_to
+from harness.breaks import break_once_seen
 from harness.broker import SharedBroker
 from harness.house import a_house
 from harness.node import CONTRACTS, PROGRAMS, Node, node_programs
@@ -64,10 +65,8 @@ async def test_a_streamed_answer_comes_with_no_more_rights_than_the_contract_nam
 
 async def test_a_new_attempt_voids_what_was_shown(node: Node, fleet_vhost: str):
     async with a_house(fleet_vhost) as house:
-        # Slow enough that text has left the worker before the break: else it is repeated in silence.
-        house.simulator.inject(Fault(Kind.PACE, tokens_per_second=50))
-        house.simulator.inject(Fault(Kind.EOF_WITHOUT_DONE, after_chunks=4, times=1))
-        ended = await node.run("ask.mjs", QUESTION, amqp_url=house.url)
+        seen = break_once_seen(house.simulator)
+        ended = await node.run("ask.mjs", QUESTION, amqp_url=house.url, once_it_speaks=seen)
     assert (ended.status, ended.complaint) == (0, "")
     assert ended.out.count("[a new attempt: forget the text above]\n") == 1
     assert ended.out.endswith(f"above]\n{answer_to(QUESTION)}\n")

@@ -1,5 +1,9 @@
 """Every way a call can go wrong, seen from the other end of the socket."""
 
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
 import httpx
 import pytest
 
@@ -8,14 +12,14 @@ from harness.sse import a_chat, chunks_in, text_in
 
 
 async def read_until_broken(
-    http: httpx.AsyncClient, stream_for: float = 10.0
+    http: httpx.AsyncClient, on_text: Callable[[str], object] = lambda _: None
 ) -> tuple[str, type[Exception] | None]:
     text, broke = "", None
     try:
-        timeout = httpx.Timeout(10, read=stream_for)
-        async with http.stream("POST", "/chat/completions", json=a_chat(), timeout=timeout) as reply:
+        async with http.stream("POST", "/chat/completions", json=a_chat()) as reply:
             async for piece in reply.aiter_text():
                 text += piece
+                on_text(text)
     except httpx.TransportError as error:
         broke = type(error)
     return text, broke
@@ -27,18 +31,30 @@ async def read_until_broken(
         (Kind.EOF_WITHOUT_DONE, None),
         (Kind.CLOSE, httpx.RemoteProtocolError),
         (Kind.RESET, httpx.ReadError),
-        (Kind.STALL, httpx.ReadTimeout),
     ],
 )
 async def test_a_stream_can_end_early(
     simulator: Running, http: httpx.AsyncClient, kind: Kind, broke: type[Exception] | None
 ) -> None:
     simulator.inject(Fault(kind, after_chunks=4, times=1))
-    text, error = await read_until_broken(http, stream_for=0.3)
+    text, error = await read_until_broken(http)
     assert error is broke
     assert len(chunks_in(text)) == 4
     assert "[DONE]" not in text
     assert '"usage"' not in text
+
+
+async def test_a_stream_can_fall_silent(simulator: Running, http: httpx.AsyncClient) -> None:
+    simulator.inject(Fault(Kind.STALL, after_chunks=4))
+    text = ""
+    async with http.stream("POST", "/chat/completions", json=a_chat()) as reply:
+        pieces = reply.aiter_text()
+        while len(chunks_in(text)) < 4:
+            text += await anext(pieces)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await anext(pieces)
+    assert len(chunks_in(text)) == 4
 
 
 async def test_a_reset_can_come_before_the_first_chunk(simulator: Running, http: httpx.AsyncClient) -> None:
@@ -87,7 +103,7 @@ async def test_an_edge_can_answer_without_json_and_name_a_time(
 async def test_headers_may_never_come(simulator: Running, http: httpx.AsyncClient) -> None:
     simulator.inject(Fault(Kind.HANG_BEFORE_HEADERS))
     with pytest.raises(httpx.ReadTimeout):
-        await http.post("/chat/completions", json=a_chat(), timeout=0.3)
+        await http.post("/chat/completions", json=a_chat(), timeout=httpx.Timeout(10, read=0.3))
     closed = await simulator.log.wait_for(lambda event: event.kind == "closed")
     assert closed.fields["reason"] == "client_gone"
     assert simulator.limits.in_flight("default", "deepseek-flash") == 0
@@ -175,3 +191,38 @@ async def test_an_answer_that_is_not_streamed_can_be_lost_as_well(
         assert kind is not Kind.EOF_WITHOUT_DONE
     else:
         assert (reply.status_code, reply.content) == (200, b"")
+
+
+@pytest.mark.parametrize("then", [None, Kind.RESET])
+async def test_a_stream_is_held_until_its_fault_is_taken_away_and_then_goes_on_or_breaks(
+    simulator: Running, http: httpx.AsyncClient, then: Kind | None
+) -> None:
+    held = simulator.inject(Fault(Kind.HOLD, after_chunks=4))
+    if then:
+        simulator.inject(Fault(then, after_chunks=4))
+    seen: list[int] = []
+
+    def let_go(text: str) -> None:
+        seen.append(len(chunks_in(text)))
+        if seen[-1] == 4:
+            assert simulator.faults.remove(held.id)
+
+    text, error = await read_until_broken(http, on_text=let_go)
+    assert 4 in seen
+    assert error is (httpx.ReadError if then else None)
+    assert ("[DONE]" in text) is not bool(then)
+    if not then:
+        assert text_in(chunks_in(text)) == expected_text(a_chat())
+
+
+@pytest.mark.parametrize("body", [a_chat(), a_chat(stream=False)], ids=["streamed", "whole"])
+@pytest.mark.parametrize("after_chunks", [0, 4, None])
+async def test_who_holds_an_answer_decides_how_long_until_its_seconds_are_over(
+    simulator: Running, http: httpx.AsyncClient, body: dict[str, Any], after_chunks: int | None
+) -> None:
+    simulator.inject(Fault(Kind.HOLD, after_chunks=after_chunks, times=1))
+    with pytest.raises(httpx.ReadTimeout):
+        await http.post("/chat/completions", json=body, timeout=httpx.Timeout(10, read=0.3))
+    simulator.inject(Fault(Kind.HOLD, after_chunks=after_chunks, seconds=0.01))
+    reply = await http.post("/chat/completions", json=body)
+    assert reply.text.rstrip().endswith("data: [DONE]" if body["stream"] else "}")

@@ -61,6 +61,12 @@ class Call:
         """Say nothing, socket open; a client that leaves ends the wait."""
         await self.simulator.clock.sleep(seconds)
 
+    async def hold(self, fault: Fault) -> None:
+        """Say nothing, socket open, until the fault is taken away or its seconds are over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(fault.seconds):
+                await self.simulator.faults.until_lifted(fault)
+
     async def reset(self) -> None:
         """Break the connection with RST, after what was written has left."""
         transport = self.request.transport

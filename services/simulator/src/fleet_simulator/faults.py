@@ -1,5 +1,6 @@
 """Faults on demand: which call they meet, how often, and what they do."""
 
+import asyncio
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class Kind(StrEnum):
     CLOSE = "close"
     RESET = "reset"
     STALL = "stall"
+    HOLD = "hold"
     KEEP_ALIVES_AFTER_LAST_TOKEN = "keep_alives_after_last_token"  # noqa: S105 - as above
     ERROR_IN_STREAM = "error_in_stream"
     SPLIT = "split"
@@ -74,7 +76,7 @@ class Fault:
         for_seconds: How long the fault stays after it was added; None for ever.
         after_chunks: `data:` messages sent before the fault strikes, the role preamble counted (for
             `finish_reason`: tokens). None means as late as the kind allows.
-        seconds: Length of a wait, a hang or a stall; not divided by `speed`.
+        seconds: Length of a wait, a hang or a stall, and the longest hold; not divided by `speed`.
         status: HTTP status.
         retry_after: Value of a Retry-After header, which the real API does not send.
         body: Body to send in place of the real one.
@@ -119,6 +121,7 @@ class Armed:
         expires_at: Monotonic end of its life, or None.
         seen: Matching calls so far.
         fired: Calls met so far.
+        lifted: Set once it was taken away.
     """
 
     id: int
@@ -127,6 +130,7 @@ class Armed:
     chance: random.Random
     seen: int = 0
     fired: int = 0
+    lifted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def strikes(self, facts: Facts, now: float) -> bool:
         """Whether this call is met; counts it."""
@@ -167,11 +171,21 @@ class Faults:
 
     def remove(self, number: int) -> bool:
         """Take one fault away; False when there was none of this number."""
-        return self._armed.pop(number, None) is not None
+        armed = self._armed.pop(number, None)
+        if armed is not None:
+            armed.lifted.set()
+        return armed is not None
 
     def clear(self) -> None:
         """Take all faults away."""
-        self._armed.clear()
+        for number in list(self._armed):
+            self.remove(number)
+
+    async def until_lifted(self, fault: Fault) -> None:
+        """Return once this very fault was taken away."""
+        for armed in self.armed():
+            if armed.fault is fault:
+                await armed.lifted.wait()
 
     def armed(self) -> list[Armed]:
         """The faults in force."""

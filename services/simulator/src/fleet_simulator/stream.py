@@ -59,9 +59,12 @@ def _until(script: Script, ending: Fault | None) -> Iterable[bytes]:
 
 
 async def _play(call: Call, outlet: Outlet, messages: Iterable[bytes]) -> None:
-    clock, rate = call.simulator.clock, _rate(call)
+    clock, rate, hold = call.simulator.clock, _rate(call), call.plan.get(Kind.HOLD)
     began, played = clock.monotonic(), 0
     for number, pieces in framed(messages, call.plan):
+        if hold and hold.after_chunks is not None and played >= hold.after_chunks:
+            await call.hold(hold)
+            hold = None
         for piece in pieces:
             await outlet.write(piece)
             if len(pieces) > 1:
@@ -72,6 +75,8 @@ async def _play(call: Call, outlet: Outlet, messages: Iterable[bytes]) -> None:
             await _keep_pace(call, began + played / rate)
         elif played % _TURN < number:
             await clock.sleep(0)
+    if hold:
+        await call.hold(hold)
 
 
 async def _keep_pace(call: Call, due: float) -> None:

@@ -20,6 +20,8 @@ async def whole(call: Call, document: Mapping[str, object], tokens: int) -> web.
     outlet = await open_outlet(call, _HEADERS)
     if await wait_for_start(call, outlet, _BLANK):
         await _generate(call, outlet, tokens)
+        if hold := call.plan.get(Kind.HOLD):
+            await call.hold(hold)
         ending = next((call.plan[kind] for kind in _ENDINGS if kind in call.plan), None)
         if ending:
             await _end_without_answer(call, outlet, ending)
