@@ -16,15 +16,17 @@ from fleet_client.sync import Fleet as SyncFleet
 from fleet_client.sync.fleet import Calls
 from fleet_client.testing import Asked, Fails, FakeFleet, Says, Silence, SyncFakeFleet
 from fleet_contracts import Lane
-from fleet_contracts.grammar import lane_and_tenant, results_key
+from fleet_contracts.grammar import DEFAULT_TENANT, lane_and_tenant, results_key
 from fleet_contracts.headers import PUBLISHED_MS
 from fleet_contracts.reply import id_base
-from fleet_contracts.topology import CONTROL, RESULTS
+from fleet_contracts.topology import CONTROL, REPLY_PREFIX, RESULTS
 from harness import replies as wire
 from harness import scripted_worker as scripted
+from harness.queues import until_read
 from harness.waiting import until
 
 Part = str | Says | Fails | Silence
+Followed = Callable[[str, int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Stage:
     asked: Callable[[], Sequence[Asked]]
     cancelled: Callable[[], Sequence[str]]
     said: Callable[[], Sequence[str]]
+    followed: Followed
+
+    async def until_followed(self, name: str = "invoices", readers: int = 1) -> None:
+        """Until so many read these results."""
+        await self.followed(name, readers)
 
     async def until_asked(self, times: int = 1) -> Sequence[Asked]:
         await until(lambda: len(self.asked()) >= times)
@@ -57,7 +64,8 @@ def fake_stage() -> Open:
     async def opened(*parts: Part, **options: Any) -> AsyncGenerator[Stage]:
         fake = FakeFleet(*parts, otherwise=Silence(), **options)
         async with fake:
-            yield Stage(fake, lambda: fake.asked, lambda: fake.cancelled, lambda: fake.answered)
+            followed = _followed_in_memory(fake, options.get("tenant", DEFAULT_TENANT))
+            yield Stage(fake, lambda: fake.asked, lambda: fake.cancelled, lambda: fake.answered, followed)
 
     return opened
 
@@ -70,9 +78,26 @@ def broker_stage(url: str) -> Open:
         play = _play(deque(parts), asked, said)
         fleet = Fleet(url, **options)
         async with scripted.scripted_worker(url, play), cancels(url) as heard, fleet:
-            yield Stage(fleet, asked.copy, lambda: [each.correlation_id or "" for each in heard], said.copy)
+            followed = _followed_on(url, options.get("tenant", DEFAULT_TENANT))
+            yield Stage(
+                fleet, asked.copy, lambda: [each.correlation_id or "" for each in heard], said.copy, followed
+            )
 
     return opened
+
+
+def _followed_in_memory(fake: FakeFleet, tenant: str) -> Followed:
+    exchange: Any = fake._memory.exchange  # pyright: ignore[reportPrivateUsage] -- a test may look inside
+
+    async def followed(name: str, readers: int) -> None:
+        queue = f"{tenant}.results.{name}"
+        await until(lambda: queue in exchange._queues and len(exchange._queues[queue].readers) >= readers)
+
+    return followed
+
+
+def _followed_on(url: str, tenant: str) -> Followed:
+    return lambda name, readers: until_read(url, f"{REPLY_PREFIX}{tenant}.results.{name}", readers)
 
 
 @asynccontextmanager
@@ -194,6 +219,10 @@ class SyncStage:
     fleet: Calls
     asked: Callable[[], Sequence[Asked]]
     cancelled: Callable[[], Sequence[str]]
+    followed: Followed
+
+    async def until_followed(self, name: str = "invoices") -> None:
+        await self.followed(name, 1)
 
     async def until_asked(self, times: int = 1) -> None:
         await until(lambda: len(self.asked()) >= times)
@@ -210,7 +239,8 @@ def sync_fake_stage() -> OpenSync:
     async def opened(*parts: Part, **options: Any) -> AsyncGenerator[SyncStage]:
         fleet = SyncFakeFleet(*parts, otherwise=Silence(), **options)
         try:
-            yield SyncStage(fleet, lambda: fleet.fake.asked, lambda: fleet.fake.cancelled)
+            followed = _followed_in_memory(fleet.fake, options.get("tenant", DEFAULT_TENANT))
+            yield SyncStage(fleet, lambda: fleet.fake.asked, lambda: fleet.fake.cancelled, followed)
         finally:
             await asyncio.to_thread(fleet.close)
 
@@ -223,7 +253,7 @@ def sync_broker_stage(url: str) -> OpenSync:
         async with broker_stage(url)(*parts) as stage:
             fleet = SyncFleet(url, **options)
             try:
-                yield SyncStage(fleet, stage.asked, stage.cancelled)
+                yield SyncStage(fleet, stage.asked, stage.cancelled, stage.followed)
             finally:
                 await asyncio.to_thread(fleet.close)
 

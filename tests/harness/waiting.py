@@ -7,7 +7,7 @@ from pathlib import Path
 PAUSE_S = 0.02
 
 
-async def until(condition: Callable[[], bool], *, deadline_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], *, deadline_s: float = 30.0) -> None:
     """Returns when `condition` holds; fails with TimeoutError after `deadline_s` seconds."""
     async with asyncio.timeout(deadline_s):
         while not condition():  # noqa: ASYNC110 - another process tells nobody here when it is so far

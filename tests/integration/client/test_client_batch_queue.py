@@ -6,11 +6,11 @@ from urllib.parse import unquote, urlsplit
 
 import aio_pika
 import pytest
-from aio_pika.exceptions import ChannelNotFoundEntity
 
 from fleet_client import Fleet
 from harness.broker import SharedBroker
 from harness.house import a_house
+from harness.queues import told_of, until_waiting
 from harness.stages import broker_stage
 
 pytestmark = pytest.mark.sockets
@@ -18,22 +18,6 @@ pytestmark = pytest.mark.sockets
 QUEUE = "deepseek.reply.default.batch.mine"
 PATIENCE_S = 60
 WORDS = ["a?", "b?", "c?"]
-
-
-async def waiting_in(url: str) -> int | None:
-    """Replies in the batch's queue; None where there is none."""
-    async with await aio_pika.connect(url) as connection:
-        try:
-            declared = await (await connection.channel()).declare_queue(QUEUE, passive=True)
-        except ChannelNotFoundEntity:
-            return None
-        return declared.declaration_result.message_count
-
-
-async def until_waiting(url: str, count: int) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while await waiting_in(url) != count:  # noqa: ASYNC110 - a broker can only be asked
-            await asyncio.sleep(0.05)
 
 
 async def test_replies_wait_for_a_program_that_is_gone_and_its_queue_goes_with_the_last_line(
@@ -46,11 +30,11 @@ async def test_replies_wait_for_a_program_that_is_gone_and_its_queue_goes_with_t
         ):
             await anext(outcomes)
         # The first was not finished either.
-        await until_waiting(fleet_vhost, 3)
+        await until_waiting(fleet_vhost, QUEUE, 3)
         async with asyncio.timeout(PATIENCE_S):
             found = {each.unwrap().text async for each in play.fleet.batch(WORDS, "mine")}
     assert found == {"one", "two", "three"}
-    assert await waiting_in(fleet_vhost) is None
+    assert await told_of(fleet_vhost, QUEUE) is None
 
 
 async def test_a_break_of_every_connection_ends_no_batch(fleet_vhost: str, broker: SharedBroker) -> None:

@@ -140,11 +140,11 @@ async def test_who_asked_for_it_is_told_of_the_wait(stage: Open) -> None:
 async def test_silence_ends_at_the_deadline_and_the_fleet_is_told(stage: Open) -> None:
     async with stage(Silence(), Silence(), grace_s=0) as play:
         with pytest.raises(NoReply):
-            await play.fleet.complete("hi", timeout_s=1, id="late")
+            await play.fleet.complete("hi", timeout_s=2, id="late")
         await play.until_cancelled("late")
         with pytest.raises(NoReply):
             await play.fleet.complete(
-                "hi", deadline=datetime.now(UTC) + timedelta(seconds=1), id="late again"
+                "hi", deadline=datetime.now(UTC) + timedelta(seconds=2), id="late again"
             )
         await play.until_cancelled("late", "late again")
 
@@ -220,11 +220,13 @@ async def test_leaving_ends_what_is_under_way(stage: Open) -> None:
 
 async def test_a_slow_reader_loses_nothing_and_its_buffer_is_bounded(stage: Open) -> None:
     words = [f"{number} " for number in range(600)]
-    async with stage(Says(words), "quick", max_buffered_events=16) as play:
+    async with stage(Says(words), "quick", "last", max_buffered_events=16) as play:
         sleeper = play.fleet.stream("long", id="long")
         first = await anext(sleeper)
         assert (await play.fleet.complete("short")).text == "quick"
         await play.until_said("long")
+        # Comes through the same queue, so all of it has arrived by then.
+        assert (await play.fleet.complete("behind it")).text == "last"
         events = [first, *[event async for event in sleeper]]
     assert "".join(event.text for event in events if isinstance(event, Text)) == "".join(words)
     assert len(events) < 300

@@ -10,9 +10,9 @@ import pytest
 from fleet_client import FleetClosed, InvalidRequest, Outcome, Rejected
 from fleet_client.face import Face
 from fleet_client.testing import Fails
-from harness.stages import Open
+from harness.stages import Open, Stage
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @asynccontextmanager
@@ -32,18 +32,20 @@ class Reader:
         return await anext(self._outcomes)
 
 
-async def make_queue(fleet: Face, name: str = "invoices", **options: Any) -> None:
+async def make_queue(play: Stage, name: str = "invoices", **options: Any) -> None:
     """A first reader comes and goes, so that the queue is there."""
-    async with a_reader(fleet, name, **options) as reader:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5):
-                await reader.next()
+    async with a_reader(play.fleet, name, **options) as reader:
+        waiting = asyncio.ensure_future(reader.next())
+        await play.until_followed(name)
+        waiting.cancel()
+        await asyncio.wait([waiting])
 
 
 async def test_what_was_submitted_ends_on_the_results(stage: Open) -> None:
     async with stage("yes", Fails("upstream_rejected"), tenant="billing") as play:
-        await make_queue(play.fleet)
+        await make_queue(play)
         assert await play.fleet.submit("one?", id="invoice-1", max_tokens=5) == "invoice-1"
+        await play.until_asked()  # each lane has a queue of its own
         assert await play.fleet.submit("two?", id="invoice-2", lane="batch", deadline=60) == "invoice-2"
         async with a_reader(play.fleet) as reader:
             found = {outcome.id: outcome for outcome in (await reader.next(), await reader.next())}
@@ -59,9 +61,10 @@ async def test_what_was_submitted_ends_on_the_results(stage: Open) -> None:
 
 async def test_a_new_reader_goes_on_where_the_last_one_was(stage: Open) -> None:
     async with stage("a", "b", "c") as play:
-        await make_queue(play.fleet)
+        await make_queue(play)
         for word in "abc":
             await play.fleet.submit(word, id=word)
+            await play.until_said(word)
         async with a_reader(play.fleet) as reader:
             first, second = await reader.next(), await reader.next()
         async with a_reader(play.fleet) as reader:
@@ -74,7 +77,7 @@ async def test_a_new_reader_goes_on_where_the_last_one_was(stage: Open) -> None:
 
 async def test_whoever_fails_in_the_loops_body_sees_that_outcome_again(stage: Open) -> None:
     async with stage("a") as play:
-        await make_queue(play.fleet)
+        await make_queue(play)
         await play.fleet.submit("a", id="a")
         with suppress(ZeroDivisionError):
             async with a_reader(play.fleet) as reader:
@@ -86,7 +89,7 @@ async def test_whoever_fails_in_the_loops_body_sees_that_outcome_again(stage: Op
 
 async def test_answers_that_somebody_waits_for_are_on_the_results_too(stage: Open) -> None:
     async with stage("yes") as play:
-        await make_queue(play.fleet)
+        await make_queue(play)
         await play.fleet.complete("hi", id="waited-for")
         async with a_reader(play.fleet) as reader:
             assert (await reader.next()).unwrap().id == "waited-for"
@@ -94,8 +97,8 @@ async def test_answers_that_somebody_waits_for_are_on_the_results_too(stage: Ope
 
 async def test_a_pattern_picks_what_is_followed(stage: Open) -> None:
     async with stage("yes", Fails("internal"), "other", "yes") as play:
-        await make_queue(play.fleet, "failed", pattern="failure.#")
-        await make_queue(play.fleet, "refunds", pattern=["result.refunds.*", "failure.refunds.*"])
+        await make_queue(play, "failed", pattern="failure.#")
+        await make_queue(play, "refunds", pattern=["result.refunds.*", "failure.refunds.*"])
         await play.fleet.complete("hi", id="one")
         await play.fleet.submit("hi", id="two")
         await play.until_asked(2)
@@ -110,9 +113,10 @@ async def test_a_pattern_picks_what_is_followed(stage: Open) -> None:
 
 async def test_a_full_queue_lets_its_oldest_go(stage: Open) -> None:
     async with stage("a", "b", "c") as play:
-        await make_queue(play.fleet, max_messages=2)
+        await make_queue(play, max_messages=2)
         for word in "abc":
             await play.fleet.complete(word, id=word)
+            await play.until_said(word)  # whoever waits is told before those who follow
         async with a_reader(play.fleet, max_messages=2) as reader:
             assert [(await reader.next()).id, (await reader.next()).id] == ["b", "c"]
 
@@ -124,7 +128,7 @@ async def test_readers_of_one_name_share_the_work(stage: Open) -> None:
         a_reader(play.fleet, prefetch=1) as other,
     ):
         both = [asyncio.create_task(one.next()), asyncio.create_task(other.next())]
-        await make_queue(play.fleet, "when-both-are-there")
+        await play.until_followed(readers=2)
         for word in "ab":
             await play.fleet.submit(word, id=word)
         assert {(await first).id for first in both} == {"a", "b"}
@@ -134,7 +138,7 @@ async def test_leaving_the_fleet_ends_the_loop(stage: Open) -> None:
     async with stage() as play:
         results = play.fleet.results("invoices")
         waiting = asyncio.ensure_future(anext(results))
-        await make_queue(play.fleet, "when-it-waits")
+        await play.until_followed()
     with pytest.raises(FleetClosed):
         await waiting
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import aclosing
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aio_pika
@@ -13,6 +12,7 @@ from fleet_client import BrokerUnreachable, Fleet
 from fleet_contracts.topology import RESULTS
 from harness import replies as wire
 from harness.broker import SharedBroker
+from harness.queues import until_read, until_waiting
 
 pytestmark = pytest.mark.sockets
 
@@ -35,16 +35,10 @@ def result(correlation_id: str) -> tuple[str, bytes]:
     return correlation_id, orjson.dumps(wire.result(correlation_id, "text"))
 
 
-async def waiting_in(url: str, queue: str) -> int:
-    async with await aio_pika.connect(url) as connection:
-        declared = await (await connection.channel()).declare_queue(queue, passive=True)
-        return declared.declaration_result.message_count or 0
-
-
 async def test_what_is_no_outcome_is_taken_away_and_not_shown(fleet_vhost: str) -> None:
     async with Fleet(fleet_vhost) as fleet, aclosing(fleet.results("invoices")) as outcomes:
         first = asyncio.ensure_future(anext(outcomes))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not first.done():
                 await send(fleet_vhost, ("x", b"no json"), ("y", orjson.dumps(wire.chunk("y", 0, "hi"))))
                 await send(fleet_vhost, result("a"))
@@ -57,8 +51,8 @@ async def test_a_break_of_the_connection_repeats_only_what_was_not_finished(
 ) -> None:
     vhost = unquote(urlsplit(fleet_vhost).path[1:])
     seen: list[str] = []
-    async with Fleet(fleet_vhost) as fleet, asyncio.timeout(30):
-        await make_queue(fleet)
+    async with Fleet(fleet_vhost) as fleet, asyncio.timeout(60):
+        await make_queue(fleet, fleet_vhost)
         await send(fleet_vhost, *(result(word) for word in "abcd"))
         async for outcome in fleet.results("invoices"):
             seen.append(outcome.id)
@@ -73,32 +67,33 @@ async def test_outcomes_outlive_a_restart_of_the_broker_and_of_the_reader(
     fleet_vhost: str, broker: SharedBroker
 ) -> None:
     async with Fleet(fleet_vhost) as fleet:
-        await make_queue(fleet)
+        await make_queue(fleet, fleet_vhost)
     await send(fleet_vhost, result("a"), result("b"))
     await broker.settle()
     await broker.stop_app()
     await broker.start_app()
-    async with Fleet(fleet_vhost) as fleet, asyncio.timeout(30), aclosing(fleet.results("invoices")) as found:
+    async with Fleet(fleet_vhost) as fleet, asyncio.timeout(60), aclosing(fleet.results("invoices")) as found:
         assert [(await anext(found)).id, (await anext(found)).id] == ["a", "b"]
     # The second was not finished.
-    assert await waiting_in(fleet_vhost, QUEUE) == 1
+    await until_waiting(fleet_vhost, QUEUE, 1)
 
 
 async def test_other_bounds_under_the_same_name_are_told_at_once(fleet_vhost: str) -> None:
-    async with Fleet(fleet_vhost, connect_timeout_s=60) as fleet, asyncio.timeout(10):
-        await make_queue(fleet)
+    async with Fleet(fleet_vhost, connect_timeout_s=60) as fleet, asyncio.timeout(30):
+        await make_queue(fleet, fleet_vhost)
         with pytest.raises(BrokerUnreachable, match="other bounds"):
             await anext(fleet.results("invoices", max_messages=5))
 
 
 async def test_a_broker_without_the_topology_is_told_at_once(vhost: str) -> None:
-    async with Fleet(vhost, connect_timeout_s=60) as fleet, asyncio.timeout(10):
+    async with Fleet(vhost, connect_timeout_s=60) as fleet, asyncio.timeout(30):
         with pytest.raises(BrokerUnreachable, match="fleet topology apply"):
             await anext(fleet.results("invoices"))
 
 
-async def make_queue(fleet: Fleet, **options: Any) -> None:
-    async with aclosing(fleet.results("invoices", **options)) as outcomes:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.5):
-                await anext(outcomes)
+async def make_queue(fleet: Fleet, url: str) -> None:
+    async with aclosing(fleet.results("invoices")) as outcomes:
+        waiting = asyncio.ensure_future(anext(outcomes))
+        await until_read(url, QUEUE)
+        waiting.cancel()
+        await asyncio.wait([waiting])

@@ -172,7 +172,7 @@ async def test_a_full_queue_is_tried_again_until_the_calls_time_is_over(vhost: s
         await queue.bind(exchange, "#")
     async with Fleet(vhost) as fleet:
         with pytest.raises(NotDelivered, match="queue is full"):
-            await fleet.complete("hi", timeout_s=0.5)
+            await fleet.complete("hi", timeout_s=2)
 
 
 async def test_no_broker_is_told_without_the_password() -> None:
@@ -188,7 +188,7 @@ async def test_a_wrong_password_is_told_at_once(fleet_vhost: str) -> None:
     if wrong is None:
         scheme, _, rest = fleet_vhost.partition("//")
         wrong = f"{scheme}//somebody:else@{rest.partition('@')[2]}"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with pytest.raises(BrokerUnreachable):
             async with Fleet(wrong, connect_timeout_s=60):
                 pass
@@ -206,5 +206,4 @@ async def test_leaving_ends_what_is_under_way_and_removes_everything(fleet_vhost
         async with await aio_pika.connect(fleet_vhost) as connection:
             with pytest.raises(aio_pika.exceptions.ChannelNotFoundEntity):
                 await (await connection.channel()).get_queue(asked.reply_to)
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() <= before
+    await until(lambda: asyncio.all_tasks() <= before)

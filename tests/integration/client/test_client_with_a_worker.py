@@ -14,11 +14,14 @@ from harness.until_told import until_told
 pytestmark = pytest.mark.sockets
 
 STALLED = Fault(Kind.STALL, match=Match(), after_chunks=3, times=1)
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 async def until_left(house: House) -> None:
-    await house.simulator.log.wait_for(lambda event: event.kind == "closed")
+    """Until the caller of a stalled answer is gone."""
+    await house.simulator.log.wait_for(
+        lambda event: event.kind == "closed" and event.fields["reason"] == "client_gone", within=PATIENCE_S
+    )
 
 
 async def read_a_little(fleet: Fleet, correlation_id: str) -> None:

@@ -66,7 +66,7 @@ async def test_an_error_is_raised_where_the_call_is(sync_stage: OpenSync) -> Non
 async def test_silence_ends_at_the_deadline(sync_stage: OpenSync) -> None:
     async with sync_stage(Silence(), grace_s=0) as play:
         with pytest.raises(NoReply):
-            await to_thread(lambda: play.fleet.complete("hi", deadline=1, id="late"))
+            await to_thread(lambda: play.fleet.complete("hi", deadline=2, id="late"))
         await play.until_cancelled("late")
 
 
@@ -105,13 +105,13 @@ async def test_what_was_submitted_comes_to_a_plain_loop(sync_stage: OpenSync) ->
             if outcome.id == "last":
                 break
 
-    async with sync_stage(*["ok"] * 200) as play:
+    async with sync_stage("ok", "ok") as play:
         following = asyncio.create_task(to_thread(follow))
-        number = 0
-        while not seen:  # until the queue is there
-            await to_thread(play.fleet.submit, "hi", id=f"c-{(number := number + 1)}")
-        assert await to_thread(play.fleet.submit, "hi", id="last") == "last"
-        await asyncio.wait_for(following, 20)
+        await play.until_followed()
+        for word in ("first", "last"):
+            assert await to_thread(play.fleet.submit, "hi", id=word) == word
+        await asyncio.wait_for(following, 60)
+    assert seen == ["first", "last"]
 
 
 async def test_the_wait_is_told_on_the_clients_own_thread(sync_stage: OpenSync) -> None:
