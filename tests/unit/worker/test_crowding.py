@@ -8,6 +8,7 @@ from fleet_worker.limiter.terms import Place
 from fleet_worker.postponed import PostponedError, Reason
 from harness.clock import HandClock
 from harness.limiters import an_ask
+from harness.simulated_time import in_simulated_time
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +43,7 @@ async def test_whoever_is_put_aside_comes_back_about_when_its_turn_is():
     assert waits == pytest.approx([7, 9, 11, 13])
 
 
+@in_simulated_time
 async def test_a_place_that_is_left_in_time_is_taken_by_the_next():
     lines = Crowding(1, HandClock())
 

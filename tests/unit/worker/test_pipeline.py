@@ -159,6 +159,7 @@ async def ask_in_vain(pipeline: Pipeline) -> None:
         await pipeline.publish(a_message("a")())
 
 
+@in_simulated_time
 async def test_a_line_that_answers_nothing_for_long_is_given_up_and_what_waited_goes_over_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ):

@@ -127,6 +127,7 @@ async def test_a_request_in_other_hands_is_postponed_after_a_bounded_wait():
     assert (postponed.value.reason, postponed.value.wait_s) == (Reason.BUSY, LEASE_S)
 
 
+@in_simulated_time
 async def test_who_waits_for_another_worker_is_told_of_its_end():
     workers = Workers()
     a, b = workers.start("a"), workers.start("b")
@@ -149,6 +150,7 @@ async def test_an_owner_that_no_longer_listens_is_superseded_after_two_looks():
     assert hold.key == a_request().key
 
 
+@in_simulated_time
 async def test_a_claim_that_its_asker_gave_up_is_given_back_to_who_waits_for_it():
     workers = Workers()
     a, b = workers.start("a"), workers.start("b")
@@ -194,6 +196,7 @@ async def test_a_worker_claims_nothing_while_it_gives_the_same_back():
     assert await a.ledger.commit(hold, TERMINAL, soon(workers)) == TERMINAL
 
 
+@in_simulated_time
 async def test_others_who_ask_for_ever_more_take_no_more_memory():
     a = Workers().start("a")
     for number in range(2 * MOST_WANTED):
