@@ -73,7 +73,7 @@ class Log:
         return kept if kind is None else [event for event in kept if event.kind == kind]
 
     async def wait_for(
-        self, wanted: Callable[[Event], bool], *, since: int = 0, within: float = 5.0
+        self, wanted: Callable[[Event], bool], *, since: int = 0, within: float = 30.0
     ) -> Event:
         """The first event from offset `since` on that is `wanted`.
 
