@@ -13,7 +13,7 @@ import httpx
 
 WORKERS = 2
 PATIENCE_S = 30.0
-GRACE_S = 15.0
+GRACE_S = 40.0
 _EVENT = re.compile(r"event: (\w+)\ndata: (.*)\n\n")
 
 

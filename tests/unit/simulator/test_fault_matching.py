@@ -1,5 +1,7 @@
 """Which call a fault meets, and how often."""
 
+import asyncio
+
 import pytest
 
 from fleet_simulator import Fault, Faults, Kind, Match
@@ -73,6 +75,24 @@ def test_a_fault_can_be_taken_away() -> None:
     assert faults.remove(armed.id)
     assert not faults.remove(armed.id)
     assert not faults.draw(CALL, 0.0)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_who_waits_for_a_fault_to_be_taken_away_goes_on_then_and_waits_for_no_other(
+    *, alone: bool
+) -> None:
+    faults, fault = Faults(), Fault(Kind.HOLD)
+    faults.add(Fault(Kind.HOLD))
+    armed = faults.add(fault)
+    waiting = asyncio.create_task(faults.until_lifted(fault))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    if alone:
+        faults.remove(armed.id)
+    else:
+        faults.clear()
+    await waiting
+    await faults.until_lifted(fault)
 
 
 def test_a_fault_is_read_from_json() -> None:
