@@ -44,8 +44,9 @@ async def test_a_stream_can_end_early(
     assert '"usage"' not in text
 
 
-async def test_a_stream_can_fall_silent(simulator: Running, http: httpx.AsyncClient) -> None:
-    simulator.inject(Fault(Kind.STALL, after_chunks=4))
+@pytest.mark.parametrize("kind", [Kind.STALL, Kind.HOLD])
+async def test_a_stream_can_fall_silent(simulator: Running, http: httpx.AsyncClient, kind: Kind) -> None:
+    simulator.inject(Fault(kind, after_chunks=4))
     text = ""
     async with http.stream("POST", "/chat/completions", json=a_chat()) as reply:
         pieces = reply.aiter_text()
