@@ -17,7 +17,7 @@ from fleet_contracts.printing.examples import Example, Examples
 from fleet_contracts.topology import reply_queue
 from fleet_simulator.faults import Match
 from harness.breaks import break_once_seen
-from harness.caller import until_dead
+from harness.caller import until_buried
 from harness.house import a_house
 
 pytestmark = pytest.mark.sockets
@@ -123,7 +123,7 @@ async def test_restarts_failures_refusals_and_dead_letters_fit_as_well(
         for name, example in {"wrong": wrong, "broken": broken, "refused": refused}.items():
             await publish(channel, example, correlation_id=name, reply_to=queue.name)
         messages = await until_ended(queue, 3, once_a_chunk_came=seen)
-        (letter,) = await until_dead(house.url, 1)
+        (letter,) = await until_buried(house.url)
     bodies = [check(message, validators) for message in messages]
     assert {"accepted", "chunk", "restarted", "result", "failure"} == {body["kind"] for body in bodies}
     codes = {body["code"] for body in bodies if body["kind"] == "failure"}

@@ -133,19 +133,6 @@ async def _all_in(queue: AbstractQueue) -> list[AbstractIncomingMessage]:
     return taken
 
 
-async def until_dead(url: str, count: int, *, deadline_s: float = 30) -> list[AbstractIncomingMessage]:
-    """Takes the finished dead letters once there are so many; each is written after its sender is told."""
-    taken: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-    async with await aio_pika.connect(url) as connection, asyncio.timeout(deadline_s):
-        channel = await connection.channel()
-        queue = await channel.get_queue(REQUESTS_DEAD)
-        tag = await queue.consume(taken.put, no_ack=True)
-        letters = [await taken.get() for _ in range(count)]
-        await queue.cancel(tag)
-    assert taken.empty(), "there are more dead letters than that"
-    return letters
-
-
 def text_of(replies: list[dict[str, Any]], field: str = "content") -> str:
     """The streamed text of one field; checks that its chunks are gapless and of one attempt."""
     chunks = [reply for reply in replies if reply["kind"] == "chunk"]

@@ -43,7 +43,11 @@ async def a_queue(connection: Any, **arguments: Any) -> AbstractQueue:
 def mended(connection: Any) -> asyncio.Event:
     """Set when it was lost and is back, with its channels, queues and consumers: later than `connected`."""
     back = asyncio.Event()
-    connection.reconnect_callbacks.add(lambda *_: back.set())
+
+    def tell(*_: object) -> None:
+        back.set()
+
+    connection.reconnect_callbacks.add(tell)
     return back
 
 
