@@ -65,13 +65,13 @@ def as_the_library_writes_it(message: Outgoing, message_id: str) -> bytes:
 
 @given(MESSAGES)
 def test_a_publish_is_the_public_library_s_byte_for_byte(message: Outgoing):
-    assert publication(message, "id-1", OURS, 131_072) == as_the_library_writes_it(message, "id-1")
+    assert publication(message, b"id-1", OURS, 131_072) == as_the_library_writes_it(message, "id-1")
 
 
 @given(st.binary(max_size=3000), st.integers(500, 1000))
 def test_a_body_longer_than_a_frame_is_cut_and_no_frame_is_too_long(content: bytes, frame_max: int):
     message = Outgoing(exchange="", routing_key="q", body=content)
-    frames = publication(message, "id-1", OURS, frame_max)
+    frames = publication(message, b"id-1", OURS, frame_max)
     ((_, _, read),) = messages_of(frames, OURS)
     assert read == content
     while frames:
@@ -83,7 +83,7 @@ def test_a_body_longer_than_a_frame_is_cut_and_no_frame_is_too_long(content: byt
 @pytest.mark.parametrize("headers", [{"a": {1}}, {"a": [2**63]}, {"a": 2**63}, {"x" * 256: 1}])
 def test_what_no_frame_can_hold_is_refused(headers: dict[str, object]):
     with pytest.raises(ValueError, match=r"header|name"):
-        publication(Outgoing(exchange="", routing_key="q", body=b"", headers=headers), "id-1", OURS, 4096)
+        publication(Outgoing(exchange="", routing_key="q", body=b"", headers=headers), b"id-1", OURS, 4096)
 
 
 def ack(tag: int, *, multiple: bool) -> Part:

@@ -4,7 +4,7 @@ A chunk is what is sent for each token, and a worker sends twenty for each strea
 by a body, a message and its headers, takes three times as long; both give the same bytes.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import orjson
 
@@ -16,14 +16,16 @@ from fleet_worker.replies.addressing import to_caller
 from fleet_worker.replies.frames import (
     BEFORE_TABLE,
     BODY,
+    CONTENT_CLASS,
     END,
+    FLAGS,
     FRAME_OVERHEAD,
     HEAD,
     HEADER,
-    HEADER_HEAD,
     JSON,
+    KIND_AND_CHANNEL,
     LONG,
-    Envelope,
+    LONG_LONG,
     envelope_of,
     name_of_text,
     number,
@@ -33,11 +35,28 @@ from fleet_worker.replies.outgoing import Outgoing
 from fleet_worker.request import Request
 
 _DELTA = b',"delta":'
-_NONE = Envelope(b"", 0, b"", b"")
+_BODY_END = b"}"
+_NOTHING = Delta({})
+
+
+class _Around(NamedTuple):
+    """What stands between the parts of a publish that differ from chunk to chunk, encoded."""
+
+    sizes: tuple[int, int, int, int]
+    """For which channel, and for how many bytes of the number in text and as a header, and of the id."""
+    body_size: int
+    """Without its delta."""
+    before_size: bytes
+    before_number: bytes
+    before_id: bytes
+    after_id: bytes
+
+
+_NONE = _Around((-1, 0, 0, 0), 0, b"", b"", b"", b"")
 
 
 class Chunks:
-    """Numbers the chunks of one attempt.
+    """Numbers the chunks of one attempt, and is the newest of them: a message that can say itself in frames.
 
     Args:
         request: What they answer.
@@ -45,76 +64,87 @@ class Chunks:
         attempt: Its number, over all workers.
     """
 
-    __slots__ = ("_attempt", "_body", "_channel", "_envelope", "_id", "_request", "_run", "_seq", "_table")
+    __slots__ = ("_around", "_attempt", "_body", "_delta", "_id", "_request", "_run", "_seq", "last_seq")
 
     def __init__(self, request: Request, run: str, attempt: int) -> None:
         self._request = request
         self._run = run
         self._attempt = attempt
+        self._delta = _NOTHING
+        self.last_seq = -1
+        """The number of the newest chunk; -1 before the first."""
         base = id_base(request.correlation_id, request.retry)
         before_seq = chunk_id(base, run, attempt, 0).removesuffix("0")
         self._id = before_seq.encode()
         self._body = orjson.dumps({"kind": "chunk", "id": before_seq}).removesuffix(b'"}')
         self._seq = b'","attempt":%d,"seq":' % attempt
-        # Headers stand in the order of their names: attempt, id, seq.
-        self._table = number(names.ATTEMPT, attempt) + name_of_text(names.ID)
-        self._channel = -1
-        self._envelope = _NONE
+        self._around = _NONE
 
-    def outgoing(self, seq: int, delta: Delta) -> Outgoing:
-        """A chunk as any other message."""
-        composed = compose_chunk(self._request, self._run, self._attempt, seq, delta)
-        return to_caller(self._request, composed)
+    def next(self, delta: Delta) -> Self:
+        """Number the next chunk, which says `delta`; the one before has left."""
+        self.last_seq += 1
+        self._delta = delta
+        return self
 
-    def publication(self, seq: int, delta: Delta, message_id: str, channel: int, frame_max: int) -> bytes:
-        """A chunk as `frames.publication` of `outgoing` writes it."""
+    def outgoing(self) -> Outgoing:
+        """The newest chunk as any other message."""
+        return self._outgoing(self._delta)
+
+    def publication(self, message_id: bytes, channel: int, frame_max: int) -> bytes:
+        """The newest chunk as `frames.publication` of `outgoing` writes it; its text is let go of.
+
+        What is kept until the next one comes is out of the processor's caches by then, and dear to free.
+        """
+        delta, self._delta = self._delta, _NOTHING
         delta_json = orjson.dumps(delta.fields)
-        digits = b"%d" % seq
-        own_id, seq_field = message_id.encode(), number(names.SEQ, seq)
-        body = b"".join((self._body, digits, self._seq, digits, _DELTA, delta_json, b"}"))
-        if delta.logprobs or FRAME_OVERHEAD + len(body) > (frame_max or len(body) + FRAME_OVERHEAD):
-            return publication(self.outgoing(seq, delta), message_id, channel, frame_max)
-        if channel != self._channel:
-            self._envelope = envelope_of(self.outgoing(seq, delta), channel)
-            self._channel = channel
-        method, flags, before_id, after_id = self._envelope
-        id_size = len(self._id) + len(digits)
-        table_size = len(self._table) + LONG.size + id_size + len(seq_field)
-        header_size = BEFORE_TABLE + LONG.size + table_size + len(before_id) + 1 + len(own_id) + len(after_id)
+        digits = b"%d" % self.last_seq
+        seq_field = number(names.SEQ, self.last_seq)
+        around = self._around
+        if around.sizes != (sizes := (channel, len(digits), len(seq_field), len(message_id))):
+            around = self._around = self._encoded(sizes)
+        size = around.body_size + len(delta_json)
+        if delta.logprobs or FRAME_OVERHEAD + size > (frame_max or size + FRAME_OVERHEAD):
+            return publication(self._outgoing(delta), message_id, channel, frame_max)
         return b"".join(
             (
-                method,
-                HEADER_HEAD.pack(HEADER, channel, header_size, 60, 0, len(body), flags),
-                JSON,
-                LONG.pack(table_size),
-                self._table,
-                LONG.pack(id_size),
-                self._id,
+                around.before_size,
+                LONG_LONG.pack(size),
+                around.before_number,
                 digits,
                 seq_field,
-                before_id,
-                bytes((len(own_id),)),
-                own_id,
-                after_id,
-                END,
-                HEAD.pack(BODY, channel, len(body)),
-                body,
+                around.before_id,
+                message_id,
+                around.after_id,
+                LONG.pack(size),
+                self._body,
+                digits,
+                self._seq,
+                digits,
+                _DELTA,
+                delta_json,
+                _BODY_END,
                 END,
             )
         )
 
+    def _outgoing(self, delta: Delta) -> Outgoing:
+        composed = compose_chunk(self._request, self._run, self._attempt, self.last_seq, delta)
+        return to_caller(self._request, composed)
 
-class Chunk(NamedTuple):
-    """A numbered chunk on its way out."""
-
-    chunks: Chunks
-    seq: int
-    delta: Delta
-
-    def outgoing(self) -> Outgoing:
-        """As any other message."""
-        return self.chunks.outgoing(self.seq, self.delta)
-
-    def publication(self, message_id: str, channel: int, frame_max: int) -> bytes:
-        """As `frames.publication` writes it."""
-        return self.chunks.publication(self.seq, self.delta, message_id, channel, frame_max)
+    def _encoded(self, sizes: tuple[int, int, int, int]) -> _Around:
+        channel, digits_size, seq_size, message_id_size = sizes
+        method, flags, before_id, after_id = envelope_of(self._outgoing(_NOTHING), channel)
+        # Headers stand in the order of their names: attempt, id, seq.
+        table = number(names.ATTEMPT, self._attempt) + name_of_text(names.ID)
+        id_size = len(self._id) + digits_size
+        table_size = len(table) + LONG.size + id_size + seq_size
+        properties_size = len(before_id) + 1 + message_id_size + len(after_id)
+        header_size = BEFORE_TABLE + LONG.size + table_size + properties_size
+        return _Around(
+            sizes,
+            len(self._body) + len(self._seq) + 2 * digits_size + len(_DELTA) + len(_BODY_END),
+            method + HEAD.pack(HEADER, channel, header_size) + CONTENT_CLASS,
+            FLAGS.pack(flags) + JSON + LONG.pack(table_size) + table + LONG.pack(id_size) + self._id,
+            before_id + bytes((message_id_size,)),
+            after_id + END + KIND_AND_CHANNEL.pack(BODY, channel),
+        )

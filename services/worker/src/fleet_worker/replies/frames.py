@@ -21,7 +21,12 @@ HEAD = struct.Struct(">BHI")
 CONTENT_HEAD = struct.Struct(">HHQH")
 HEADER_HEAD = struct.Struct(">BHIHHQH")
 """`HEAD` and `CONTENT_HEAD` of one frame."""
+CONTENT_CLASS = struct.pack(">HH", 60, 0)
+FLAGS = struct.Struct(">H")
+"""With the class before them and the size between, as `CONTENT_HEAD`."""
+KIND_AND_CHANNEL = struct.Struct(">BH")
 LONG = struct.Struct(">I")
+LONG_LONG = struct.Struct(">Q")
 NAME = struct.Struct(">I")
 
 _PERSISTENT = b"\x02"
@@ -49,7 +54,7 @@ class Envelope(NamedTuple):
     after_id: bytes
 
 
-def publication(message: Outgoing, message_id: str, channel: int, frame_max: int) -> bytes:
+def publication(message: Outgoing, message_id: bytes, channel: int, frame_max: int) -> bytes:
     """A whole publish, in frames of at most `frame_max` bytes (0: of any size).
 
     Raises:
@@ -58,7 +63,7 @@ def publication(message: Outgoing, message_id: str, channel: int, frame_max: int
     body = message.body
     size = len(body)
     method, flags, before_id, after_id = envelope_of(message, channel)
-    table, own_id = _table(message.headers), _short(message_id)
+    table, own_id = _table(message.headers), bytes((len(message_id),)) + message_id
     header_size = BEFORE_TABLE + len(table) + len(before_id) + len(own_id) + len(after_id)
     head = HEADER_HEAD.pack(HEADER, channel, header_size, 60, 0, size, flags)
     header = (method, head, JSON, table, before_id, own_id, after_id, END)

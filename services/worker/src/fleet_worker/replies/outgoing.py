@@ -35,7 +35,7 @@ class Framable(Protocol):
         """As any other message."""
         ...
 
-    def publication(self, message_id: str, channel: int, frame_max: int) -> bytes:
+    def publication(self, message_id: bytes, channel: int, frame_max: int) -> bytes:
         """As `frames.publication` writes it."""
         ...
 
@@ -53,7 +53,12 @@ def composed(compose: Compose) -> Outgoing | Framable:
     try:
         return compose()
     except Exception as bug:
-        raise NotConfirmedError(f"{type(bug).__name__} while it was composed") from bug
+        raise not_composed(bug) from bug
+
+
+def not_composed(bug: Exception) -> NotConfirmedError:
+    """How a message ends that was never made."""
+    return NotConfirmedError(f"{type(bug).__name__} while it was composed")
 
 
 Ended = Callable[[UnroutableError | NotConfirmedError | None], None]

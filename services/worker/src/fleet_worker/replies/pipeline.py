@@ -7,7 +7,7 @@ from typing import Protocol
 
 from fleet_worker.replies.answers import Answer, Confirmed, Returned
 from fleet_worker.replies.frames import publication
-from fleet_worker.replies.outgoing import Compose, Ended, NotConfirmedError, Outgoing, composed
+from fleet_worker.replies.outgoing import Compose, Ended, NotConfirmedError, Outgoing, not_composed
 from fleet_worker.replies.posting import Failed, Post, verdict
 
 CONFIRM_TIMEOUT_S = 10.0
@@ -50,7 +50,7 @@ class Pipeline:
         self._waiting: deque[Post] = deque()
         self._unconfirmed: dict[int, Post] = {}
         self._line: Line | None = None
-        self._word = ""
+        self._word = b""
         self._tag = 0
         self._oldest = 1
         self._held = False
@@ -87,7 +87,7 @@ class Pipeline:
         """Go on over a channel on which nothing was published yet."""
         self.lost(self._line)
         self._line, self._held = line, held
-        self._word = self._new_word()
+        self._word = self._new_word().encode()
         self._tag, self._oldest = 0, 1
         self._flush_soon()
 
@@ -154,13 +154,16 @@ class Pipeline:
                 continue
             tag = self._tag + 1
             try:
-                message, message_id = composed(post.compose), f"{self._word}{tag:016x}"
+                message, message_id = post.compose(), b"%b%016x" % (self._word, tag)
                 if isinstance(message, Outgoing):
                     frame = publication(message, message_id, line.channel, line.frame_max)
                 else:
                     frame = message.publication(message_id, line.channel, line.frame_max)
-            except (NotConfirmedError, ValueError) as error:
+            except ValueError as error:
                 post.end(NotConfirmedError(str(error)))
+                continue
+            except Exception as bug:  # noqa: BLE001 - one sender's bug must not reach the others
+                post.end(not_composed(bug))
                 continue
             self._tag = tag
             self._unconfirmed[tag] = post
@@ -184,7 +187,7 @@ class Pipeline:
 
     def _mark_returned(self, message_id: str) -> None:
         word, number = message_id[:-16], message_id[-16:]
-        if word == self._word and (post := self._unconfirmed.get(int(number, 16))) is not None:
+        if word.encode() == self._word and (post := self._unconfirmed.get(int(number, 16))) is not None:
             post.returned = True
 
     def _expire(self) -> None:

@@ -8,7 +8,7 @@ from fleet_worker.completion import Delta
 from fleet_worker.composing import Composed, compose_accepted, compose_restarted, compose_waiting
 from fleet_worker.ports import Sent
 from fleet_worker.replies.addressing import terminal_reply, to_caller
-from fleet_worker.replies.chunks import Chunk, Chunks
+from fleet_worker.replies.chunks import Chunks
 from fleet_worker.replies.joining import Announcement, InLine, Outbox
 from fleet_worker.replies.outgoing import Compose, Ended, NotConfirmedError, Outgoing, Posted, UnroutableError
 from fleet_worker.request import Request
@@ -45,7 +45,6 @@ class RabbitReplyStream:
         "_chunks",
         "_degraded",
         "_deliverer",
-        "_last_seq",
         "_new_run",
         "_outbox",
         "_posted",
@@ -62,7 +61,6 @@ class RabbitReplyStream:
         self._new_run = new_run
         self._run = ""
         self._attempt = 0
-        self._last_seq = -1
         self._chunks: Chunks | None = None
         self._waits = 0
         self._degraded = False
@@ -108,7 +106,7 @@ class RabbitReplyStream:
                     await self._all_sent
             except TimeoutError:
                 self._degrade()
-        return Sent(self._last_seq, self._degraded)
+        return Sent(-1 if self._chunks is None else self._chunks.last_seq, self._degraded)
 
     async def finish(self, terminal: Terminal) -> None:
         """Publish the terminal reply where the caller and the followers look."""
@@ -121,7 +119,6 @@ class RabbitReplyStream:
     def _begin(self, attempt: int) -> None:
         self._attempt = attempt
         self._run = self._new_run()
-        self._last_seq = -1
         self._chunks = None
 
     def _announce(self, announcement: Announcement) -> None:
@@ -142,14 +139,13 @@ class RabbitReplyStream:
         else:
             self._settled()
 
-    def _next(self) -> Outgoing | Chunk:
+    def _next(self) -> Outgoing | Chunks:
         item = self._outbox.take()
         assert item is not None  # noqa: S101 - what was posted was queued before, and what clears that withdraws the post
         if isinstance(item, Delta):
             if self._chunks is None:
                 self._chunks = Chunks(self._request, self._run, self._attempt)
-            self._last_seq = seq = self._last_seq + 1
-            return Chunk(self._chunks, seq, item)
+            return self._chunks.next(item)
         return to_caller(self._request, self._compose(item))
 
     def _compose(self, item: Announcement | InLine) -> Composed:
