@@ -155,10 +155,10 @@ class Attempts:
 
     def send(self, delta: Delta) -> None:
         """Pass a delta on to the reader."""
-        self._text_sent = True
+        if not self._pieces:
+            self._text_sent, self.hold.void = True, WORKER_LOST
         self._pieces += 1
         self._received += delta.tokens
-        self.hold.void = WORKER_LOST
         self.stream.send(delta)
 
     async def worth_repeating(self, error: CompletionError) -> bool:

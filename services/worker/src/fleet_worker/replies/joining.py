@@ -41,6 +41,9 @@ class _Text:
         return Delta({self.field: parts[0] if len(parts) == 1 else "".join(parts)})
 
 
+_Line = deque[Announcement | InLine | Delta | _Text]
+
+
 class Outbox:
     """Announcements and deltas in order; joins neighbouring deltas of the same kind.
 
@@ -48,95 +51,108 @@ class Outbox:
     whoever comes late gets what gathered meanwhile as one.
     """
 
-    __slots__ = ("_characters", "_max_characters", "_waiting")
+    __slots__ = ("_alone", "_characters", "_line", "_max_characters")
 
     def __init__(self, max_characters: int) -> None:
         self._max_characters = max_characters
-        self._waiting: deque[Announcement | InLine | Delta | _Text] = deque()
+        self._alone: Delta | None = None
+        """A delta that waits alone, as nearly every one does."""
+        self._line: _Line | None = None
+        """All that waits, where it is anything else."""
         self._characters = 0
+        """In line."""
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    def __bool__(self) -> bool:
+        return self._alone is not None or self._line is not None
 
     def announce(self, announcement: Announcement) -> None:
         """Queue an announcement; the deltas of an attempt that has ended are dropped."""
-        self._waiting = deque(item for item in self._waiting if not isinstance(item, Delta | _Text))
+        kept = [item for item in self._in_line() if not isinstance(item, Delta | _Text)]
+        self._line = deque([*kept, announcement])
         self._characters = 0
-        self._waiting.append(announcement)
 
     def place(self, place: InLine) -> None:
         """Queue where the request stands; what was not sent yet of where it stood is dropped."""
-        self._waiting = deque(item for item in self._waiting if not isinstance(item, InLine))
-        self._waiting.append(place)
+        kept = [item for item in self._in_line() if not isinstance(item, InLine)]
+        self._line = deque([*kept, place])
 
     def add(self, delta: Delta) -> bool:
         """Queue a delta; False, and nothing queued, where more than `max_characters` would wait."""
-        if delta.logprobs is None and len(delta.fields) == 1:
-            ((field, text),) = delta.fields.items()
-            if type(text) is str:
-                return self._add_text(field, text, delta)
         size = _characters(delta)
+        if self._alone is None and self._line is None:
+            if size <= self._max_characters:
+                self._alone = delta
+                return True
+            return False
+        line = self._in_line()
         if self._characters + size > self._max_characters:
             return False
-        self._waiting.append(delta)
         self._characters += size
+        _append(line, delta, size)
         return True
 
     def clear(self) -> None:
         """Drop everything."""
-        self._waiting.clear()
+        self._alone = self._line = None
         self._characters = 0
 
     def take(self) -> Announcement | InLine | Delta | None:
         """The next announcement, or the next delta joined with those behind it that fit."""
-        if not self._waiting:
-            return None
-        first = self._waiting.popleft()
-        if not self._waiting:
-            self._characters = 0
-            return first.joined() if isinstance(first, _Text) else first
+        if self._line is None:
+            alone, self._alone = self._alone, None
+            return alone
+        first = self._line.popleft()
         if isinstance(first, _Text):
             self._characters -= first.characters
-            return first.joined()
-        return self._joined(first) if isinstance(first, Delta) else first
+            first = first.joined()
+        elif isinstance(first, Delta):
+            first = self._joined(self._line, first)
+        if not self._line:
+            self._line = None
+        return first
 
-    def _add_text(self, field: str, text: str, delta: Delta) -> bool:
-        size = len(text)
-        if self._characters + size > self._max_characters:
-            return False
-        self._characters += size
-        if not self._waiting:
-            # Nearly always it leaves alone, as it came.
-            self._waiting.append(delta)
-            return True
-        last = self._waiting[-1]
-        if len(self._waiting) == 1 and type(last) is Delta and (alone := _as_text(last)) is not None:
-            self._waiting[-1] = last = alone
-        if type(last) is _Text and last.field == field and last.characters + size <= MAX_CHUNK_CHARACTERS:
-            last.parts.append(text)
-            last.characters += size
-        else:
-            self._waiting.append(_Text(field, text))
-        return True
+    def _in_line(self) -> _Line:
+        """The line, which begins with who waited alone."""
+        if self._line is None:
+            self._line, self._characters = deque(), 0
+            if (alone := self._alone) is not None:
+                self._alone = None
+                self._characters = _characters(alone)
+                _append(self._line, alone, self._characters)
+        return self._line
 
-    def _joined(self, first: Delta) -> Delta:
+    def _joined(self, line: _Line, first: Delta) -> Delta:
         parts, size = [first], _characters(first)
-        while self._waiting and isinstance(following := self._waiting[0], Delta):
+        while line and isinstance(following := line[0], Delta):
             size += _characters(following)
             if size > MAX_CHUNK_CHARACTERS or following.fields.keys() != first.fields.keys():
                 break
             parts.append(following)
-            self._waiting.popleft()
+            line.popleft()
         self._characters -= sum(_characters(part) for part in parts)
         return first if len(parts) == 1 else join(parts)
 
 
-def _as_text(delta: Delta) -> _Text | None:
-    """A delta of one field of text and nothing else."""
+def _append(line: _Line, delta: Delta, size: int) -> None:
+    text = _text_of(delta)
+    if text is None:
+        line.append(delta)
+        return
+    (field,) = delta.fields
+    last = line[-1] if line else None
+    if type(last) is _Text and last.field == field and last.characters + size <= MAX_CHUNK_CHARACTERS:
+        last.parts.append(text)
+        last.characters += size
+    else:
+        line.append(_Text(field, text))
+
+
+def _text_of(delta: Delta) -> str | None:
+    """Of a delta of one field of text and nothing else."""
     if delta.logprobs is None and len(delta.fields) == 1:
-        ((field, text),) = delta.fields.items()
+        (text,) = delta.fields.values()
         if type(text) is str:
-            return _Text(field, text)
+            return text
     return None
 
 
@@ -160,5 +176,7 @@ def _joined_logprobs(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _characters(delta: Delta) -> int:
+    if (text := _text_of(delta)) is not None:
+        return len(text)
     values = [*delta.fields.values(), *((delta.logprobs or {}).values())]
     return sum(len(value) if isinstance(value, str) else len(str(value)) for value in values)
