@@ -26,11 +26,11 @@ class Assembly:
         "_chat",
         "_choice",
         "_head",
-        "_held",
         "_logprob_count",
         "_logprobs",
         "_parts",
         "finish_reason",
+        "size",
         "usage",
     )
 
@@ -42,15 +42,11 @@ class Assembly:
         """What the call used; None until the upstream told it."""
         self._logprobs: dict[str, Any] | None = None
         self._logprob_count = 0
-        self._held = 0
+        self.size = 0
+        """About how many characters are held, at least as many as are."""
         self._parts = MessageParts()
         self.finish_reason: Any = None
         """As the upstream says it; None until it came."""
-
-    @property
-    def size(self) -> int:
-        """About how many characters are held, at least as many as are."""
-        return self._held
 
     def add(self, chunk: Json, size_bytes: int = 0) -> Delta | None:
         """Take one chunk; None where it holds no content, as a role preamble and a chunk of usage don't.
@@ -64,7 +60,7 @@ class Assembly:
         """
         before = self._counted()
         delta = self._add(chunk)
-        self._held += max(self._counted() - before, size_bytes - _ENVELOPE_BYTES)
+        self.size += max(self._counted() - before, size_bytes - _ENVELOPE_BYTES)
         return delta
 
     def _counted(self) -> int:
@@ -97,7 +93,7 @@ class Assembly:
             size_bytes: as `add` takes it.
         """
         self._parts.join(field, text)
-        self._held += max(len(text), size_bytes - _ENVELOPE_BYTES)
+        self.size += max(len(text), size_bytes - _ENVELOPE_BYTES)
         return Delta({field: text})
 
     def response(self) -> Json:

@@ -22,7 +22,7 @@ class MessageParts:
         self._others: Json = {}
         self._tool_calls = ToolCalls()
         self.characters = 0
-        """Of text and of arguments, so far."""
+        """Of text and of arguments, in what `add` took."""
 
     @property
     def fields(self) -> int:
@@ -41,6 +41,7 @@ class MessageParts:
                 self.characters += self._tool_calls.add(as_list(value))
                 fields[name] = value
             elif type(value) is str:
+                self.characters += len(value)
                 self.join(name, value)
                 fields[name] = value
             else:
@@ -49,7 +50,6 @@ class MessageParts:
 
     def join(self, name: str, text: str) -> None:
         """Take a piece of text that is not empty."""
-        self.characters += len(text)
         parts = self._texts.get(name)
         if parts is None:
             self._texts[name] = [text]

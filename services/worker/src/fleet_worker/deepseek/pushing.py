@@ -43,18 +43,12 @@ async def push(body: aiohttp.StreamReader, take: Take) -> bool:
 class _Whole(asyncio.Future[Any]):
     """Done when the answer is whole; the library ends it with None where the body ends before."""
 
+    __slots__ = ("context", "take")
+
     def __init__(self, take: Take, context: Context) -> None:
         super().__init__()
-        self._take = take
-        self._context = context
-
-    def hear(self, piece: bytes) -> None:
-        """Hand over one piece."""
-        try:
-            if self._context.run(self._take, piece):
-                self.set_result(True)
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it; the library's parser must not
-            self.set_exception(error)
+        self.take = take
+        self.context = context
 
 
 class _PushingReader(aiohttp.StreamReader):
@@ -77,10 +71,14 @@ class _PushingReader(aiohttp.StreamReader):
     def feed_data(self, data: bytes, size: int = 0) -> bool:
         """Hand over a piece, or keep it."""
         waiter = self._waiter
-        if type(waiter) is _Whole and not waiter.done():
-            waiter.hear(data)
-            return False
-        return super().feed_data(data, size)
+        if type(waiter) is not _Whole or waiter.done():
+            return super().feed_data(data, size)
+        try:
+            if waiter.context.run(waiter.take, data):
+                waiter.set_result(True)
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it; the library's parser must not
+            waiter.set_exception(error)
+        return False
 
     def begin_http_chunk_receiving(self) -> None:
         """Where chunks begin and end is of no interest."""
