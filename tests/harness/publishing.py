@@ -124,6 +124,10 @@ class _FakeChannel:
     def __init__(self, broker: FakeBroker) -> None:
         self.default_exchange = _FakeExchange(broker)
 
+    async def get_exchange(self, name: str, *, ensure: bool) -> _FakeExchange:
+        del name, ensure
+        return self.default_exchange
+
 
 def over_the_wire(broker: FakeBroker) -> Publishes:
     line = FakeLine(broker)

@@ -35,7 +35,7 @@ class Deliverer:
     def __init__(self, publishers: Publishers, retrying: Retrying) -> None:
         self._publishers = publishers
         self._retrying = retrying
-        self._unfinished: set[asyncio.Task[None]] = set()
+        self._unfinished: set[asyncio.Future[None]] = set()
 
     def post(self, compose: Compose, ended: Ended) -> Posted:
         """Publish one chunk or announcement, once, without waiting; terminal replies that follow stay behind.
@@ -99,12 +99,28 @@ class Deliverer:
         await self._retrying.publish(lambda: publisher.publish(message), passing, TERMINAL_TIMEOUT_S)
 
     async def _copy_to_followers(self, request: Addressed, reply: Composed) -> None:
-        copy = asyncio.create_task(self._publish_copy(to_followers(request, reply)))
+        # The first try is nearly always the last one, and needs no task.
+        message, copied = to_followers(request, reply), asyncio.get_running_loop().create_future()
+
+        def ended(error: UnroutableError | NotConfirmedError | None) -> None:
+            if isinstance(error, NotConfirmedError):
+                self._unfinish(asyncio.create_task(self._publish_copy(message, copied)))
+            elif not copied.done():
+                copied.set_result(None)
+
+        self._unfinish(copied)
+        self._publishers.events.post(lambda: message, ended)
+        if len(self._unfinished) > MAX_UNFINISHED:
+            await copied
+
+    async def _publish_copy(self, message: Outgoing, copied: asyncio.Future[None]) -> None:
+        try:
+            with suppress(*UNDELIVERED):
+                await self._publish(self._publishers.events, message, NotConfirmedError)
+        finally:
+            if not copied.done():
+                copied.set_result(None)
+
+    def _unfinish(self, copy: asyncio.Future[None]) -> None:
         self._unfinished.add(copy)
         copy.add_done_callback(self._unfinished.discard)
-        if len(self._unfinished) > MAX_UNFINISHED:
-            await copy
-
-    async def _publish_copy(self, message: Outgoing) -> None:
-        with suppress(*UNDELIVERED):
-            await self._publish(self._publishers.events, message, NotConfirmedError)

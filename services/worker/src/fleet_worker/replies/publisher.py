@@ -20,6 +20,7 @@ from fleet_worker.replies.outgoing import (
     Publishes,
     UnroutableError,
     composed,
+    not_composed,
 )
 from fleet_worker.replies.wire import TappedConnection, WirePublisher
 
@@ -105,6 +106,8 @@ class _PlainPost:
             await publisher.publish(message if isinstance(message, Outgoing) else message.outgoing())
         except (UnroutableError, NotConfirmedError) as error:
             ended(error)
+        except Exception as bug:  # noqa: BLE001 - whoever posted it waits to hear of its end
+            ended(not_composed(bug))
         else:
             ended(None)
 
