@@ -1,6 +1,8 @@
-"""A clock that tests turn by hand."""
+"""Clocks that tests turn by hand."""
 
 import asyncio
+
+from fleet_chassis.clock import SystemClock
 
 
 class HandClock:
@@ -25,3 +27,12 @@ class HandClock:
         self.slept.append(seconds)
         self.advance(seconds)
         await asyncio.sleep(0)
+
+
+class LateClock(SystemClock):
+    """The machine's clock, which a test can put forward."""
+
+    ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,11 +27,13 @@ from fleet_worker.limiter.store_book import StoreBook
 from fleet_worker.limiter.terms import Ask, Book
 from fleet_worker.prices import published_prices
 from harness.requests import a_request, a_response
+from harness.waiting import until_so
 
 POOL = "default/deepseek-flash"
 QUICK = Rules(concurrency=4, start=10_000, reserve=0.25, lease_s=3, beat_s=0.2, grace_s=0.8, jitter_s=0)
 """Limits and times for tests."""
 CLOCK = SystemClock()
+PATIENCE_S = 10.0
 
 
 @dataclass
@@ -59,13 +61,6 @@ def an_ask(
 ) -> Ask:
     worker = more.pop("worker", "w1")
     return Ask(f"{worker}.{number}", more.pop("pool", POOL), tenant, lane, tokens, **more)
-
-
-async def until_so(condition: Callable[[], Awaitable[bool]], deadline_s: float = 10.0) -> None:
-    """Returns when `condition`, which is awaited, holds."""
-    async with asyncio.timeout(deadline_s):
-        while not await condition():  # noqa: ASYNC110 - what is asked lies in a store, which tells nobody
-            await asyncio.sleep(0.02)
 
 
 class MemoryDesk:
@@ -146,7 +141,7 @@ async def a_desk(kind: str, url: str, rules: Rules = QUICK) -> AsyncGenerator[Me
         await desk.open()
         yield desk
         return
-    async with open_store(url, 2.0, CLOCK) as store:
+    async with open_store(url, PATIENCE_S, CLOCK) as store:
         await store.command("FLUSHDB")
         shared = StoreDesk(store, rules)
         await shared.open()
@@ -208,9 +203,9 @@ def a_limiter(book: Book, worker: str, rules: Rules) -> FleetLimiter:
 
 @asynccontextmanager
 async def a_limited_worker(
-    url: str, name: str, rules: Rules = QUICK, timeout_s: float = 0.5
+    url: str, name: str, rules: Rules = QUICK, timeout_s: float = PATIENCE_S
 ) -> AsyncGenerator[LimitedWorker]:
-    """A worker's part of the limiter, on a store."""
+    """A worker's part of the limiter, on a store that is away for it after `timeout_s` seconds' silence."""
     async with open_store(url, timeout_s, CLOCK) as store:
         book = StoreBook(store, "fleet", name, rules, CLOCK)
         limiter = a_limiter(book, name, rules)

@@ -1,7 +1,7 @@
 """Waiting for something outside this process, with a deadline instead of luck."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 PAUSE_S = 0.02
@@ -11,6 +11,13 @@ async def until(condition: Callable[[], bool], *, deadline_s: float = 30.0) -> N
     """Returns when `condition` holds; fails with TimeoutError after `deadline_s` seconds."""
     async with asyncio.timeout(deadline_s):
         while not condition():  # noqa: ASYNC110 - another process tells nobody here when it is so far
+            await asyncio.sleep(PAUSE_S)
+
+
+async def until_so(condition: Callable[[], Awaitable[bool]], deadline_s: float = 20.0) -> None:
+    """As `until`, for a condition that can only be asked elsewhere."""
+    async with asyncio.timeout(deadline_s):
+        while not await condition():  # noqa: ASYNC110 - what is asked lies in a store, which tells nobody
             await asyncio.sleep(PAUSE_S)
 
 

@@ -18,7 +18,9 @@ from fleet_worker.ledger.holder import decoded
 from fleet_worker.ledger.store import StoreRecords
 from fleet_worker.ledger.times import Times
 from harness.caller import Caller
+from harness.held import HELD, HeldTime
 from harness.house import a_house
+from harness.waiting import until
 
 pytestmark = pytest.mark.sockets
 
@@ -61,8 +63,16 @@ def written(folder: Path, text: str) -> str:
 
 async def answered(caller: Caller, times: int) -> Counter[str | None]:
     """Who paid for so many answers; each request must end in one."""
+    await ask(caller, times)
+    return await answers(caller, times)
+
+
+async def ask(caller: Caller, times: int) -> None:
     for number in range(times):
         await caller.ask({**CALM, "messages": [{"role": "user", "content": f"Hello {number}"}]})
+
+
+async def answers(caller: Caller, times: int) -> Counter[str | None]:
     paid: Counter[str | None] = Counter()
     for _ in range(times):
         end = (await caller.until_end())[-1]
@@ -104,7 +114,7 @@ async def test_an_account_that_runs_out_of_money_hands_over_and_no_request_fails
 @pytest.mark.usefixtures("keys")
 async def test_an_account_that_is_topped_up_is_called_again(fleet_vhost: str, tmp_path: Path):
     accounts = written(tmp_path, TWO)
-    settings = {"accounts_file": accounts, "account_look_s": 0.2}
+    settings: dict[str, Any] = {"accounts_file": accounts, "account_look_s": 0.2}
     async with a_house(fleet_vhost, two_accounts("0.00"), **settings) as house:
         assert await answered(house.caller, 3) == {"second": 3}
         one, two = house.simulator.simulator.config.accounts
@@ -122,7 +132,11 @@ async def test_an_account_whose_key_is_refused_hands_over_and_the_ledger_tells_o
 ):
     config = two_accounts()
     config = replace(config, accounts=(replace(config.accounts[0], keys=("sk-other",)), config.accounts[1]))
-    settings = {"accounts_file": written(tmp_path, TWO), "REDIS_URL": store_url, "namespace": tmp_path.name}
+    settings: dict[str, Any] = {
+        "accounts_file": written(tmp_path, TWO),
+        "REDIS_URL": store_url,
+        "namespace": tmp_path.name,
+    }
     async with a_house(fleet_vhost, config, **settings) as house:
         await house.caller.ask(CALM, correlation_id="told", headers={"fleet-tenant": "acme"})
         end = (await house.caller.until_end())[-1]
@@ -137,11 +151,12 @@ async def test_an_account_whose_key_is_refused_hands_over_and_the_ledger_tells_o
 @pytest.mark.usefixtures("keys")
 async def test_while_no_account_can_pay_requests_wait_and_none_fails(fleet_vhost: str, tmp_path: Path):
     accounts = written(tmp_path, TWO)
-    settings = {"accounts_file": accounts, "account_look_s": 0.5}
+    settings: dict[str, Any] = {"accounts_file": accounts, "account_look_s": 0.5}
     async with a_house(fleet_vhost, two_accounts("0.00", "0.00"), **settings) as house:
         await house.caller.ask(CALM)
         await house.simulator.log.wait_for(
-            lambda event: event.kind == "refused" and len(house.simulator.log.events(kind="refused")) >= 2
+            lambda event: event.kind == "refused" and len(house.simulator.log.events(kind="refused")) >= 2,
+            within=20,
         )
         one, two = house.simulator.simulator.config.accounts
         house.simulator.configure(accounts=(one, replace(two, balance="10.00")))
@@ -170,11 +185,12 @@ async def test_text_that_was_sent_is_continued_by_the_next_account(fleet_vhost: 
 async def test_each_account_has_a_pool_of_its_own(fleet_vhost: str, tmp_path: Path):
     limits = "limits = { concurrency = 2 }\n"
     accounts = TWO.replace("weight = 0\n", limits).replace('"FIRST_KEY"\n', f'"FIRST_KEY"\n{limits}')
-    slow = replace(two_accounts(), timing=replace(SimulatorConfig().timing, headers=0.2, first_token=0))
-    slow = replace(slow, timing=replace(slow.timing, tokens_per_second=0))
-    async with a_house(fleet_vhost, slow, accounts_file=written(tmp_path, accounts)) as house:
-        paid = await answered(house.caller, 12)
-        assert set(paid) == {"first", "second"}
+    held, time = replace(two_accounts(), timing=HELD.timing), HeldTime()
+    async with a_house(fleet_vhost, held, time=time, accounts_file=written(tmp_path, accounts)) as house:
+        await ask(house.caller, 12)
+        await until(lambda: len(house.simulator.log.events(kind="admitted")) == 4)
+        time.let_go()
+        assert set(await answers(house.caller, 12)) == {"first", "second"}
         for account in ("one", "two"):
             assert house.simulator.limits.peak(account, "deepseek-flash") == 2
 

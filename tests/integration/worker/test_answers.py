@@ -8,9 +8,9 @@ from openai.types.chat import ChatCompletion
 
 from fleet_contracts.reply import Chunk, Failure, Result, Waiting
 from fleet_simulator.answers import expected_completion, expected_text
-from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
 from harness.caller import a_follower, text_of
+from harness.held import HELD, HeldTime
 from harness.house import a_house
 
 pytestmark = [pytest.mark.sockets, pytest.mark.usefixtures("plain_publish")]
@@ -197,22 +197,26 @@ async def test_a_direct_reply_to_is_answered(fleet_vhost: str):
 
 
 async def test_a_reply_queue_that_goes_away_mid_stream_leaves_the_result_on_the_results(fleet_vhost: str):
-    async with a_house(fleet_vhost) as house, a_follower(house.url) as follower:
-        house.simulator.inject(Fault(Kind.PACE, tokens_per_second=200))
+    time = HeldTime()
+    async with a_house(fleet_vhost, HELD, time=time) as house, a_follower(house.url) as follower:
         await house.caller.ask({**CHAT, "stream": True})
         assert (await house.caller.next())["kind"] == "accepted"
         await house.caller.queue.delete(if_unused=False, if_empty=False)
+        time.let_go()
         (result,) = await follower.until_end()
     assert result["degraded"] is True
     assert result["response"]["choices"][0]["message"]["content"] == expected_text(CHAT)[1]
 
 
 async def test_whoever_asks_for_it_is_told_how_many_are_before_it(fleet_vhost: str):
-    slow = SimulatorConfig(timing=Timing(headers=1, first_token=0, tokens_per_second=0))
-    async with a_house(fleet_vhost, slow, limit_concurrency=1) as house:
+    time = HeldTime()
+    async with a_house(fleet_vhost, HELD, time=time, limit_concurrency=1) as house:
         first = await house.caller.ask(CALM)
+        await house.simulator.log.wait_for(lambda event: event.kind == "admitted", within=20)
         second = await house.caller.ask(CALM, headers={"fleet-waiting": True})
-        replies = await house.caller.until_end() + await house.caller.until_end()
+        told = await house.caller.next()
+        time.let_go()
+        replies = [told, *await house.caller.until_end(), *await house.caller.until_end()]
     waiting = [reply for reply in replies if reply["kind"] == "waiting"]
     assert {reply["correlation_id"] for reply in waiting} == {second} != {first}
     assert Waiting.model_validate(waiting[0]).position == 0

@@ -8,11 +8,12 @@ import pytest
 
 from fleet_client import Fleet
 from fleet_contracts.topology import RETRY_RUNGS_S, retry_rung
-from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_simulator.faults import Fault, Kind, Match
 from harness.broker import SharedBroker
 from harness.caller import Caller, a_follower, dead_letters, until_buried
+from harness.held import HELD, HeldTime
 from harness.house import a_house
+from harness.shown import until_shown
 from harness.waiting import until
 
 pytestmark = [pytest.mark.sockets, pytest.mark.usefixtures("plain_publish")]
@@ -23,7 +24,6 @@ CALM: dict[str, Any] = {
     "thinking": {"type": "disabled"},
 }
 STREAMED = {**CALM, "stream": True}
-SLOW = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=20))
 STALLED = Fault(Kind.STALL, match=Match(), after_chunks=3)
 
 
@@ -55,7 +55,7 @@ async def test_a_cancel_ends_a_running_call_and_closes_its_socket(fleet_vhost: s
         await some_text(house.caller)
         await house.caller.cancel(asked)
         failure = await end_of(house.caller, asked)
-        await house.simulator.log.wait_for(lambda event: event.kind == "closed")
+        await house.simulator.log.wait_for(lambda event: event.kind == "closed", within=20)
         await until(lambda: house.worker.supervisor.running == 0)
         await house.caller.silence()
         copy = await follower.next()
@@ -114,7 +114,7 @@ async def test_a_cancel_that_comes_after_the_end_changes_nothing(fleet_vhost: st
         asked = await house.caller.ask(CALM)
         result = await end_of(house.caller, asked)
         await house.caller.cancel(asked)
-        await house.caller.silence()
+        await until_shown(house, "fleet_cancels_total", 1, found="ended")
         await house.caller.ask(CALM, correlation_id=asked)
         again = await end_of(house.caller, asked)
         letters = await dead_letters(house.url)
@@ -124,7 +124,7 @@ async def test_a_cancel_that_comes_after_the_end_changes_nothing(fleet_vhost: st
 async def test_a_cancel_comes_before_its_request_and_is_found(fleet_vhost: str):
     async with a_house(fleet_vhost) as house:
         await house.caller.cancel("c-early")
-        await house.caller.silence()
+        await until_shown(house, "fleet_cancels_total", 1, found="unknown")
         await house.caller.ask(CALM, correlation_id="c-early")
         failure = await end_of(house.caller, "c-early")
         calls = house.simulator.log.events(kind="admitted")
@@ -134,12 +134,15 @@ async def test_a_cancel_comes_before_its_request_and_is_found(fleet_vhost: str):
 
 
 async def test_nobody_cancels_another_tenants_request(fleet_vhost: str):
-    async with a_house(fleet_vhost, SLOW) as house:
+    time = HeldTime(pieces=5)
+    async with a_house(fleet_vhost, HELD, time=time) as house:
         asked = await house.caller.ask(STREAMED)
         await some_text(house.caller)
         await house.caller.cancel(asked, key="cancel.other")
         await house.caller.cancel(asked, headers={"fleet-tenant": "other"})
         await house.caller.cancel(asked, headers={"fleet-retry": 1})
+        await until_shown(house, "fleet_cancels_total", 3, found="unknown")
+        time.let_go()
         assert (await end_of(house.caller, asked))["kind"] == "result"
 
 
@@ -147,7 +150,8 @@ async def test_in_strict_mode_the_user_that_the_broker_checked_is_the_only_one_w
     broker: SharedBroker,
     fleet_vhost: str,
 ):
-    async with a_house(fleet_vhost, SLOW, strict_tenants=True) as house:
+    async with a_house(fleet_vhost, strict_tenants=True) as house:
+        house.simulator.inject(STALLED)
         reply_to = f"deepseek.reply.{broker.user}.1"
         queue = await house.caller.channel.declare_queue(reply_to, durable=True)
         caller = Caller(house.caller.channel, queue)
@@ -188,11 +192,15 @@ async def test_a_bad_cancel_is_buried_once_and_the_worker_goes_on(
 
 
 async def test_a_client_that_leaves_its_stream_early_has_the_upstream_call_closed(fleet_vhost: str):
-    async with a_house(fleet_vhost, SLOW) as house, Fleet(fleet_vhost, tenant="acme") as fleet:
+    time = HeldTime(pieces=5)
+    async with (
+        a_house(fleet_vhost, HELD, time=time) as house,
+        Fleet(fleet_vhost, tenant="acme") as fleet,
+    ):
         async with aclosing(fleet.stream("Tell me of the sea", thinking=False)) as events:
             async for _ in events:
                 break
-        await house.simulator.log.wait_for(lambda event: event.kind == "closed")
+        await house.simulator.log.wait_for(lambda event: event.kind == "closed", within=20)
         await until(lambda: house.worker.supervisor.running == 0)
 
 

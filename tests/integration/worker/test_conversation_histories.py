@@ -24,12 +24,13 @@ from fleet_worker.conversations.history import History, Said, entry_of
 from fleet_worker.conversations.memory import MemoryHistories
 from fleet_worker.conversations.store import StoreHistories
 from harness.conversations import a_claim, an_addition, assistant, calls, tool, user
-from harness.waiting import until
+from harness.waiting import until, until_so
 
 pytestmark = pytest.mark.sockets
 
 KEY = ("acme", "support {9} \n~é")
 CHANNEL = "fleet:turns:a"
+ROUNDED_MS = 5
 
 
 @dataclass
@@ -177,12 +178,19 @@ async def test_a_turn_whose_lease_has_ended_loses_its_place_to_whoever_asks(plac
 
 
 async def test_a_turn_that_is_renewed_keeps_its_place(place: Place):
-    histories = place.new(Keeping(lease_s=0.5))
+    lease_s, now = 60.0, SystemClock().monotonic
+    histories = place.new(Keeping(lease_s=lease_s))
     await taken(histories.take(KEY, a_claim()))
-    for _ in range(5):
-        await asyncio.sleep(0.15)
+    began = now()
+
+    async def has_longer_than_its_first_lease() -> bool:
+        passed_ms = (now() - began) * 1000
         assert await histories.keep(KEY, a_claim())
-    assert isinstance(await histories.take(KEY, a_claim("acme/t-2~0")), Busy)
+        busy = await histories.take(KEY, a_claim("acme/t-2~0"))
+        assert isinstance(busy, Busy)
+        return busy.left_ms > lease_s * 1000 - passed_ms + ROUNDED_MS
+
+    await until_so(has_longer_than_its_first_lease)
 
 
 async def test_a_turn_that_names_a_version_goes_on_from_that_one_only(place: Place):

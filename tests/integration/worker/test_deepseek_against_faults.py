@@ -83,7 +83,7 @@ async def test_a_silent_upstream_is_left_when_its_clock_rings(
         error = await failed(deepseek)
     assert (error.code, error.again) == (ErrorCode.UPSTREAM_TIMEOUT, True)
     assert f"the {clock} clock" in str(error)
-    await simulator.log.wait_for(lambda event: event.kind == "closed")
+    await simulator.log.wait_for(lambda event: event.kind == "closed", within=20)
 
 
 async def test_endless_blank_lines_before_an_unstreamed_answer_are_ended_by_the_total_clock(

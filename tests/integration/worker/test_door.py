@@ -63,8 +63,8 @@ async def test_a_worker_that_is_stopped_while_its_broker_is_away_ends_soon_and_t
     async with a_house(fleet_vhost) as house:
         await broker.stop_app()
         try:
-            await until(lambda: house.worker.readiness.why_not() is not None)
-            async with asyncio.timeout(30):
+            await until(lambda: house.worker.readiness.why_not() is not None, deadline_s=60)
+            async with asyncio.timeout(60):
                 await house.worker.drain(grace_s=1)
         finally:
             await broker.start_app()

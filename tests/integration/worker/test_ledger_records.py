@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from fleet_chassis.clock import SystemClock
 from fleet_chassis.store import open_store
 from fleet_worker.hold import Facts
 from fleet_worker.ledger.answers import (
@@ -27,21 +26,22 @@ from fleet_worker.ledger.records import Records
 from fleet_worker.ledger.store import StoreRecords
 from fleet_worker.ledger.times import LARGE_BYTES, MOST_VANISHED, Times
 from fleet_worker.request import key_text
+from harness.clock import LateClock
 from harness.ledgers import FACTS, a_claimant, a_head, a_holder
 from harness.waiting import until
 
 pytestmark = pytest.mark.sockets
 
 KEY = ("acme", "c {1} \n~é", 0)
-SHORT = Times(lease_s=0.15)
 
 
 @dataclass
 class Place:
-    """Records somewhere, and what was told to the channel of worker a."""
+    """Records somewhere, what was told to the channel of worker a, and the end of all leases."""
 
     new: Callable[[Times], Records]
     heard: list[bytes]
+    end_leases: Callable[[], Awaitable[None]]
 
     @property
     def records(self) -> Records:
@@ -51,7 +51,7 @@ class Place:
 @pytest.fixture(params=["memory", "store"])
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     heard: list[bytes] = []
-    clock = SystemClock()
+    clock = LateClock()
     if request.param == "memory":
         kept: list[MemoryRecords] = []
 
@@ -59,13 +59,21 @@ async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
             kept.append(MemoryRecords(times, clock, heard.append))
             return kept[-1]
 
-        yield Place(in_memory, heard)
+        async def much_later() -> None:
+            clock.ahead_s += Times().lease_s
+
+        yield Place(in_memory, heard, much_later)
         return
     async with AsyncExitStack() as ends:
         url = await request.getfixturevalue("store").fresh_database()
         store = await ends.enter_async_context(open_store(url, timeout_s=5, clock=clock))
         await store.listen("a", heard.append)
-        yield Place(lambda times: StoreRecords(store, "test", times), heard)
+
+        async def as_if_much_later() -> None:
+            for record in await store.command("KEYS", "test:request:*"):
+                await store.command("HSET", record, "lease", 1)
+
+        yield Place(lambda times: StoreRecords(store, "test", times), heard, as_if_much_later)
 
 
 async def taken(claim: Awaitable[Claimed]) -> Taken:
@@ -78,16 +86,6 @@ async def busy(claim: Awaitable[Claimed]) -> Busy:
     answer = await claim
     assert isinstance(answer, Busy)
     return answer
-
-
-async def until_taken(records: Records, owner: str, **changes: bool) -> Taken:
-    """The claim of a request whose owner's lease is about to end."""
-    async with asyncio.timeout(10):
-        while True:
-            answer = await records.claim(KEY, a_claimant(owner, **changes))
-            if isinstance(answer, Taken):
-                return answer
-            await asyncio.sleep(0.02)
 
 
 async def after_a_death(records: Records, owner: str) -> Taken:
@@ -139,10 +137,11 @@ async def test_a_commit_asked_twice_is_one_and_another_one_learns_of_it(place: P
 
 
 async def test_an_owner_whose_lease_ended_is_superseded_and_its_commit_refused(place: Place):
-    records = place.new(SHORT)
+    records = place.records
     first = await taken(records.claim(KEY, a_claimant()))
     await busy(records.claim(KEY, a_claimant("b")))
-    second = await until_taken(records, "b")
+    await place.end_leases()
+    second = await taken(records.claim(KEY, a_claimant("b")))
     assert second.fence > first.fence
     assert (second.superseded, second.vanished) == (True, 0)
     assert await records.keep(KEY, a_holder(first)) is Standing.LOST
@@ -152,9 +151,9 @@ async def test_an_owner_whose_lease_ended_is_superseded_and_its_commit_refused(p
 
 
 async def test_a_lease_that_ended_is_renewed_where_nobody_took_it(place: Place):
-    records = place.new(SHORT)
+    records = place.records
     first = await taken(records.claim(KEY, a_claimant()))
-    await asyncio.sleep(2 * SHORT.lease_s)
+    await place.end_leases()
     assert await records.keep(KEY, a_holder(first)) is Standing.HELD
     await busy(records.claim(KEY, a_claimant("b")))
 
@@ -172,10 +171,10 @@ async def test_an_owner_found_dead_is_superseded_unless_it_has_renewed(place: Pl
 
 
 async def test_after_trouble_owners_get_time_and_are_not_counted(place: Place):
-    records = place.new(SHORT)
+    records = place.records
     first = await taken(records.claim(KEY, a_claimant()))
     await records.keep(KEY, a_holder(first, attempts=1))
-    await asyncio.sleep(2 * SHORT.lease_s)
+    await place.end_leases()
     assert (await busy(records.claim(KEY, a_claimant("b", patient=True)))).left_ms == 0
     second = await taken(records.claim(KEY, a_claimant("b", forgiving=True)))
     assert (second.superseded, second.vanished) == (True, 0)

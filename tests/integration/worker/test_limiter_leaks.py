@@ -18,6 +18,7 @@ from fleet_worker.limiter.store_book import StoreBook
 from fleet_worker.limiter.terms import Ended, Granted, Held, Settlement, Waits
 from harness.limiters import (
     CLOCK,
+    PATIENCE_S,
     POOL,
     QUICK,
     Heard,
@@ -26,9 +27,9 @@ from harness.limiters import (
     a_limited_worker,
     an_answer,
     an_ask,
-    until_so,
 )
 from harness.requests import a_request
+from harness.waiting import until_so
 
 pytestmark = pytest.mark.sockets
 
@@ -42,7 +43,7 @@ STATE, MEMBERS, LEASES, HELD, TICKETS, FINISH = 4, 5, 6, 7, 11, 13
 
 @pytest.fixture
 async def store(store_url: str) -> AsyncIterator[RedisStore]:
-    async with open_store(store_url, 2.0, CLOCK) as opened:
+    async with open_store(store_url, PATIENCE_S, CLOCK) as opened:
         yield opened
 
 
@@ -149,9 +150,12 @@ async def test_a_frozen_worker_is_granted_nothing_more(shop: Shop):
     for ask in asks:
         await living.book.acquire(ask)
     assert isinstance(await frozen.book.acquire(an_ask(1)), Waits)
-    for _ in range(4):
-        await asyncio.sleep(0.2)
+
+    async def is_given_up() -> bool:
         await living.book.beat(POOL, [Held(ask, 0) for ask in asks], [])
+        return await shop.count(POOL, TICKETS) == 0
+
+    await until_so(is_given_up)
     await living.book.release(asks[0], ANSWERED)
     assert await living.held() == {ask.id for ask in asks[1:]}
 

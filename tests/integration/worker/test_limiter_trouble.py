@@ -7,17 +7,21 @@ from dataclasses import replace
 
 import pytest
 
+from fleet_chassis.store import open_store
 from fleet_cli.stack.store.store import Store
 from fleet_worker.deadline import Deadline
 from fleet_worker.limiter.keys import Keys
-from harness.limiters import CLOCK, POOL, QUICK, LimitedWorker, a_limited_worker, an_answer, until_so
+from fleet_worker.limiter.store_book import StoreBook
+from harness.limiters import CLOCK, POOL, QUICK, LimitedWorker, a_limited_worker, an_answer
 from harness.requests import a_request
 from harness.store import on_both_products
-from harness.waiting import until
+from harness.waiting import until, until_so
 
 pytestmark = [pytest.mark.sockets, on_both_products]
 
 LIMIT = 4
+RULES = replace(QUICK, concurrency=LIMIT, grace_s=3.5)
+"""With a grace of two seconds more than a beat and two timeouts, in which every worker states what it has."""
 
 
 class Fleet:
@@ -31,9 +35,10 @@ class Fleet:
         self.done = 0
 
     async def add(self, **changes: object) -> LimitedWorker:
-        rules = replace(QUICK, concurrency=LIMIT, **changes)  # type: ignore[arg-type]
+        rules = replace(RULES, **changes)  # type: ignore[arg-type]
         name = f"worker{len(self.workers)}"
-        worker = await self._ends.enter_async_context(a_limited_worker(self.store.url, name, rules))
+        opened = a_limited_worker(self.store.url, name, rules, timeout_s=0.5)
+        worker = await self._ends.enter_async_context(opened)
         self.workers.append(worker)
         return worker
 
@@ -60,6 +65,7 @@ class Fleet:
 
 @pytest.fixture
 async def fleet(own_store: Store) -> AsyncIterator[Fleet]:
+    await known_for_long(own_store)
     async with AsyncExitStack() as ends:
         made = Fleet(own_store, ends)
         await made.add()
@@ -67,14 +73,21 @@ async def fleet(own_store: Store) -> AsyncIterator[Fleet]:
         yield made
 
 
+async def known_for_long(store: Store) -> None:
+    """As if its first grace were over."""
+    async with open_store(store.url, 10, CLOCK) as opened:
+        await StoreBook(opened, "fleet", "first", RULES, CLOCK).look(POOL)
+        await opened.command("HSET", Keys("fleet").meta, "boot", 1)
+
+
 async def under_load(fleet: Fleet, trouble: object) -> None:
     stop = asyncio.Event()
     load = asyncio.create_task(fleet.load(stop))
     before = fleet.done
-    await until(lambda: fleet.done >= before + 10)
+    await until(lambda: fleet.done >= before + 10, deadline_s=30)
     await trouble()  # type: ignore[operator]
     after = fleet.done
-    await until(lambda: fleet.done >= after + 50, deadline_s=15)
+    await until(lambda: fleet.done >= after + 50, deadline_s=60)
     stop.set()
     await load
     assert fleet.peak <= LIMIT
@@ -114,16 +127,16 @@ async def test_a_store_that_freezes_and_goes_on_never_lets_more_run(fleet: Fleet
 async def test_a_worker_that_is_gone_gives_its_slots_back_in_seconds(fleet: Fleet):
     first, second = fleet.workers
     for _ in range(LIMIT):
-        await first.limiter.acquire(a_request(), Deadline(CLOCK.monotonic() + 5))
+        await first.limiter.acquire(a_request(), Deadline(CLOCK.monotonic() + 30))
     waiting = asyncio.create_task(second.call(0.01))
     await dies_like_a_killed_process(first)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         await waiting
 
 
 async def test_what_the_dead_held_is_taken_back_though_nobody_asks_for_more(fleet: Fleet):
     first, second = fleet.workers
-    await first.limiter.acquire(a_request(), Deadline(CLOCK.monotonic() + 5))
+    await first.limiter.acquire(a_request(), Deadline(CLOCK.monotonic() + 30))
     await second.call(0.01)
     await dies_like_a_killed_process(first)
     fleet.workers.remove(first)
@@ -138,15 +151,16 @@ async def dies_like_a_killed_process(worker: LimitedWorker) -> None:
 
 
 async def test_a_frozen_worker_keeps_its_slots_for_its_calls_may_still_run(own_store: Store):
+    await known_for_long(own_store)
     async with AsyncExitStack() as ends:
         fleet = Fleet(own_store, ends)
         frozen, living = await fleet.add(beat_s=1000.0), await fleet.add()
         for _ in range(LIMIT):
-            await frozen.limiter.acquire(a_request(), Deadline(CLOCK.monotonic() + 5))
+            await frozen.limiter.acquire(a_request(), Deadline(CLOCK.monotonic() + 30))
         # It listens, but says nothing, for longer than its lease.
         frozen.limiter.desk.called = lambda: None  # type: ignore[method-assign]
         waiting = asyncio.create_task(living.call(0.01))
-        await asyncio.sleep(QUICK.lease_s + 1)
+        await asyncio.sleep(RULES.lease_s + 1)
         assert not waiting.done()
         waiting.cancel()
 
@@ -154,31 +168,39 @@ async def test_a_frozen_worker_keeps_its_slots_for_its_calls_may_still_run(own_s
 async def test_a_grant_that_nobody_heard_is_heard_with_the_next_beat(fleet: Fleet):
     first, second = fleet.workers
     permits = [
-        await first.limiter.acquire(a_request(), Deadline(CLOCK.monotonic() + 5)) for _ in range(LIMIT)
+        await first.limiter.acquire(a_request(), Deadline(CLOCK.monotonic() + 30)) for _ in range(LIMIT)
     ]
-    second.limiter.desk.granted, heard = lambda _id: None, second.limiter.desk.granted  # type: ignore[method-assign]
+    lost: list[str] = []
+    second.limiter.desk.granted, heard = lost.append, second.limiter.desk.granted  # type: ignore[method-assign]
     waiting = asyncio.create_task(second.call(0.01))
     await until(lambda: bool(second.limiter.desk._pools[POOL].wishes))  # pyright: ignore[reportPrivateUsage]
     permits.pop().release(an_answer())
-    await asyncio.sleep(0.1)
+    await until(lambda: bool(lost) or waiting.done())
     second.limiter.desk.granted = heard  # type: ignore[method-assign]
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         await waiting
     for permit in permits:
         permit.release(an_answer())
 
 
 async def test_while_the_store_is_away_only_the_spare_slots_are_used(own_store: Store):
+    await known_for_long(own_store)
     async with AsyncExitStack() as ends:
         fleet = Fleet(own_store, ends)
         workers = [await fleet.add(spare=1) for _ in range(2)]
-        await asyncio.sleep(3 * QUICK.beat_s)
+
+        async def both_are_known() -> bool:
+            return await workers[0].store.command("ZCARD", Keys("fleet").workers) == 2
+
+        await until_so(both_are_known)
         calls = [asyncio.create_task(workers[0].call(3600)) for _ in range(LIMIT)]
+        await until(lambda: fleet.running == LIMIT - 2)
+        await until(lambda: all(worker.limiter.desk.pool(POOL).spare == 1 for worker in workers))
         await asyncio.sleep(0.3)
         assert fleet.running == LIMIT - 2
         await own_store.kill()
         calls += [asyncio.create_task(worker.call(3600)) for worker in workers for _ in range(3)]
-        await until(lambda: fleet.running == LIMIT)
+        await until(lambda: fleet.running == LIMIT, deadline_s=30)
         await asyncio.sleep(1)
         assert fleet.running == LIMIT
         for call in calls:

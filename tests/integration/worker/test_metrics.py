@@ -8,7 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from fleet_simulator.faults import Fault, Kind, Match
 from fleet_worker.showing import every_metric
-from harness.house import House, a_house
+from harness.house import a_house
+from harness.shown import until_shown, value
 
 pytestmark = pytest.mark.sockets
 
@@ -18,20 +19,6 @@ STREAMED: dict[str, Any] = {
     "thinking": {"type": "disabled"},
     "stream": True,
 }
-
-
-async def shown(house: House) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    async with httpx.AsyncClient() as http:
-        page = (await http.get(f"{house.worker.health_url}/metrics")).text
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(page)
-        for sample in family.samples
-    }
-
-
-def value(samples: dict[tuple[str, frozenset[tuple[str, str]]], float], name: str, **labels: str) -> float:
-    return samples.get((name, frozenset(labels.items())), 0.0)
 
 
 async def test_a_worker_shows_the_printed_metrics_and_no_other(fleet_vhost: str, store_url: str):
@@ -53,7 +40,7 @@ async def test_a_request_that_was_tried_twice_is_counted_once_with_two_attempts_
         replies = await house.caller.until_end()
         await house.caller.ask(STREAMED, key="interactive.second")
         await house.caller.until_end()
-        samples = await shown(house)
+        samples = await until_shown(house, "fleet_deliveries_settled_total", 2, outcome="done")
     usage, model = replies[-1]["response"]["usage"], {"model": "deepseek-flash"}
     assert value(samples, "fleet_requests_ended_total", lane="interactive", outcome="result") == 2
     assert value(samples, "fleet_attempts_total", account="default") == 3
@@ -66,7 +53,6 @@ async def test_a_request_that_was_tried_twice_is_counted_once_with_two_attempts_
     assert output == usage["completion_tokens"]
     assert value(samples, "fleet_tokens_total", tenant="other", kind="output", **model) > 0
     assert value(samples, "fleet_spent_dollars_total", tenant="acme", **model) > 0
-    assert value(samples, "fleet_deliveries_settled_total", outcome="done") == 2
     assert value(samples, "fleet_chunks_total") >= len(replies) - 2
     assert value(samples, "fleet_ready") == 1
     assert value(samples, "fleet_requests_in_flight") == 0

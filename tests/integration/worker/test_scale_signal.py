@@ -7,18 +7,16 @@ import orjson
 import pytest
 
 from fleet_cli.stack.store.store import Store
-from fleet_simulator.config import SimulatorConfig, Timing
 from fleet_worker.deadline import Deadline
 from fleet_worker.limiter import ScaleSignal
 from fleet_worker.limiter.rules import AccountLimits
+from harness.held import HELD, HeldTime
 from harness.house import House, a_house
-from harness.limiters import CLOCK, QUICK, a_limited_worker, an_answer, until_so
+from harness.limiters import CLOCK, QUICK, a_limited_worker, an_answer
 from harness.requests import BODY, a_request
-from harness.waiting import until
+from harness.waiting import until, until_so
 
 pytestmark = pytest.mark.sockets
-
-SLOW = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=25))
 
 
 async def scale_of(house: House) -> httpx.Response:
@@ -32,7 +30,7 @@ async def test_while_nothing_runs_no_further_worker_is_useful(fleet_vhost: str, 
 
 
 async def test_the_limit_of_every_model_that_is_called_counts(fleet_vhost: str, store_url: str):
-    async with a_house(fleet_vhost, SLOW, redis_url=store_url, limit_concurrency=7) as house:
+    async with a_house(fleet_vhost, HELD, time=HeldTime(), redis_url=store_url, limit_concurrency=7) as house:
         for model in ("deepseek-flash", "deepseek-v4-pro"):
             await house.caller.ask(orjson.dumps({**BODY, "model": model, "stream": True}))
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2)
@@ -44,7 +42,7 @@ async def test_the_limit_of_every_model_that_is_called_counts(fleet_vhost: str, 
 
 
 async def test_where_requests_wait_for_a_permit_no_further_worker_is_useful(fleet_vhost: str, store_url: str):
-    async with a_house(fleet_vhost, SLOW, redis_url=store_url, limit_concurrency=2) as house:
+    async with a_house(fleet_vhost, HELD, time=HeldTime(), redis_url=store_url, limit_concurrency=2) as house:
         for _ in range(6):
             await house.caller.ask(orjson.dumps({**BODY, "stream": True}))
 

@@ -19,6 +19,7 @@ from fleet_worker.deepseek.auth import SessionAuth
 from fleet_worker.deepseek.exchange import Tokens
 from fleet_worker.deepseek.keys import FixedKey, KeyFile, Keys
 from fleet_worker.deepseek.transport import open_http
+from harness.clock import LateClock
 from harness.requests import a_request
 from harness.upstream import soon
 from harness.waiting import until
@@ -32,15 +33,6 @@ BODY = {
     "thinking": {"type": "disabled"},
 }
 STRICT = replace(SimulatorConfig().at_once(), sessions=SessionRules(required=True))
-
-
-class LateClock(SystemClock):
-    """The machine's clock, which a test can put forward."""
-
-    ahead_s = 0.0
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead_s
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """A worker whose real store stands still, is full, is slow, or is cut off."""
 
-import asyncio
 from typing import Any
 
 import aiohttp
@@ -9,10 +8,12 @@ import pytest
 from fleet_chassis.clock import SystemClock
 from fleet_chassis.store import open_store
 from fleet_cli.stack.store.store import Store
-from fleet_simulator.config import SimulatorConfig, Timing
+from fleet_worker.limiter.keys import Keys
+from fleet_worker.limiter.rules import Rules
+from harness.held import HELD, HeldTime
 from harness.house import House, a_house
 from harness.proxy import a_proxy_before
-from harness.waiting import until
+from harness.waiting import until, until_so
 
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(180)]
 
@@ -31,6 +32,18 @@ async def until_ready(house: House) -> None:
 async def answered(house: House, **properties: Any) -> str:
     await house.caller.ask(BODY, **properties)
     return (await house.caller.until_end(PATIENCE_S))[-1]["kind"]
+
+
+async def until_beaten(url: str) -> None:
+    """Until a worker was told, by a beat that began from now on, how many places are kept for it."""
+    pool, beats = Rules().pool("deepseek-flash"), set[bytes]()
+    async with open_store(url, 5, SystemClock()) as operator:
+
+        async def twice() -> bool:
+            beats.add(await operator.command("HGET", Keys("fleet").meta, f"pool|{pool}"))
+            return len(beats) > 2
+
+        await until_so(twice, deadline_s=PATIENCE_S)
 
 
 async def metrics(house: House) -> str:
@@ -57,21 +70,21 @@ async def test_a_store_that_stands_still_closes_the_door_until_it_goes_on(fleet_
 async def test_a_request_in_hand_streams_without_the_store_where_operators_want_it_and_ends_when_it_is_back(
     fleet_vhost: str, own_store: Store
 ):
-    slow = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=10))
+    time = HeldTime()
     limits: dict[str, Any] = {"store_down": "share", "limit_concurrency": 2, "limit_start": 2}
     body = {**BODY, "stream": True, "thinking": {"type": "disabled"}}
-    async with a_house(fleet_vhost, slow, REDIS_URL=own_store.url, **limits) as house:
+    async with a_house(fleet_vhost, HELD, time=time, REDIS_URL=own_store.url, **limits) as house:
         running = await house.caller.ask(body)
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1, deadline_s=PATIENCE_S)
         waiting = await house.caller.ask(body)
         await house.caller.next(PATIENCE_S)
-        # Long enough for a beat to tell how many places are kept for this.
-        await asyncio.sleep(2.5)
+        await until_beaten(own_store.url)
         assert len(house.simulator.log.events(kind="admitted")) == 1
         await own_store.pause()
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2, deadline_s=PATIENCE_S)
-        while (await house.caller.next(PATIENCE_S)).get("kind") != "chunk":
-            pass
+        time.let_go()
+        while (reply := await house.caller.next(PATIENCE_S))["kind"] != "chunk":
+            assert reply["kind"] == "accepted"
         await own_store.resume()
         ended = set[str]()
         while ended != {running, waiting}:

@@ -20,9 +20,10 @@ from fleet_simulator.server import serve
 from fleet_worker.bootstrap import start_worker
 from harness.broker import SharedBroker
 from harness.caller import Caller, a_caller, a_follower, text_of
+from harness.held import HELD, HeldTime
 from harness.house import a_house, worker_settings
 from harness.requests import a_response
-from harness.waiting import until
+from harness.waiting import until, until_so
 
 pytestmark = [pytest.mark.sockets, pytest.mark.usefixtures("plain_publish")]
 
@@ -32,9 +33,6 @@ CALM: dict[str, Any] = {
     "thinking": {"type": "disabled"},
 }
 STREAMED = {**CALM, "stream": True}
-SLOW = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=100))
-SLOWER = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=25))
-"""An answer that is still under way when a busy machine has done a few other things."""
 
 
 async def until_it_leaves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,22 +41,29 @@ async def until_it_leaves(reader: asyncio.StreamReader, writer: asyncio.StreamWr
 
 
 async def waiting_in(url: str, queue: str) -> int:
-    connection = await aio_pika.connect(url)
-    async with connection:
-        channel = await connection.channel()
-        declared = await channel.get_queue(queue)
+    async with await aio_pika.connect(url) as connection:
+        declared = await (await connection.channel()).get_queue(queue)
         return declared.declaration_result.message_count or 0
+
+
+async def until_there_are(count: int, url: str, queue: str) -> None:
+    async def so_many() -> bool:
+        return await waiting_in(url, queue) == count
+
+    await until_so(so_many)
 
 
 async def test_a_broker_that_restarts_in_the_middle_of_a_call_costs_no_second_call(
     fleet_vhost: str, broker: SharedBroker
 ):
-    async with a_house(fleet_vhost, SLOW) as house, a_caller(house.url) as caller:
+    time = HeldTime()
+    async with a_house(fleet_vhost, HELD, time=time) as house, a_caller(house.url) as caller:
         await caller.ask(STREAMED, correlation_id="long-1")
         assert (await caller.next())["kind"] == "accepted"
         await broker.stop_app()
+        time.let_go()
         await broker.start_app()
-        await until(lambda: house.worker.readiness.why_not() is None)
+        await until(lambda: house.worker.readiness.why_not() is None, deadline_s=60)
         async with a_caller(house.url) as again:
             await again.ask(STREAMED, correlation_id="long-1")
             result = (await again.until_end())[-1]
@@ -69,56 +74,63 @@ async def test_a_broker_that_restarts_in_the_middle_of_a_call_costs_no_second_ca
 
 
 async def test_a_drain_finishes_what_runs_and_gives_back_what_has_not_started(fleet_vhost: str):
-    async with a_house(fleet_vhost, SLOW, concurrency=2) as house:
+    time = HeldTime()
+    async with a_house(fleet_vhost, HELD, time=time, concurrency=2) as house:
         for number in range(6):
             await house.caller.ask(STREAMED, correlation_id=f"c-{number}")
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2)
-        await house.worker.drain(grace_s=20)
+        drain = asyncio.create_task(house.worker.drain(grace_s=60))
+        await until_there_are(4, house.url, REQUESTS)
+        time.let_go()
+        await drain
         assert house.worker.readiness.why_not() == "The worker is draining."
         ends: list[dict[str, Any]] = []
         while len(ends) < 2:
             ends.append((await house.caller.until_end())[-1])
         assert {end["kind"] for end in ends} == {"result"}
-        assert await waiting_in(house.url, REQUESTS) == 4
+        await until_there_are(4, house.url, REQUESTS)
 
 
 async def test_a_drain_gives_back_at_once_what_waits_for_a_permit(fleet_vhost: str):
-    async with a_house(fleet_vhost, SLOWER, limit_concurrency=1) as house:
+    time = HeldTime()
+    async with a_house(fleet_vhost, HELD, time=time, limit_concurrency=1) as house:
         for number in range(2):
             await house.caller.ask(STREAMED, correlation_id=f"c-{number}")
         await until(lambda: house.worker.supervisor.running == 2)
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1)
-        drain = asyncio.create_task(house.worker.drain(grace_s=20))
-        async with asyncio.timeout(5):
-            while await waiting_in(house.url, REQUESTS) < 1:
-                pass
+        drain = asyncio.create_task(house.worker.drain(grace_s=60))
+        await until_there_are(1, house.url, REQUESTS)
         assert not drain.done()
+        time.let_go()
         assert (await house.caller.until_end())[-1]["kind"] == "result"
         await drain
         assert len(house.simulator.log.events(kind="admitted")) == 1
 
 
 async def test_a_message_published_during_a_drain_is_not_hidden_behind_it(fleet_vhost: str):
-    async with a_house(fleet_vhost, SLOWER) as house:
+    time = HeldTime()
+    async with a_house(fleet_vhost, HELD, time=time) as house:
         await house.caller.ask(STREAMED)
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1)
-        drain = asyncio.create_task(house.worker.drain(grace_s=20))
-        await until(lambda: house.worker.readiness.why_not() is not None)
-        await asyncio.sleep(0.2)
+        drain = asyncio.create_task(house.worker.drain(grace_s=60))
+        # It waits for what runs only when all its consumers are cancelled.
+        await until(lambda: house.worker.supervisor._draining)  # pyright: ignore[reportPrivateUsage]
         await house.caller.ask(CALM)
         assert await waiting_in(house.url, REQUESTS) == 1
         assert not drain.done()
+        time.let_go()
         await drain
 
 
 async def test_a_call_that_outlasts_the_drain_goes_back_and_is_started_again_aloud(fleet_vhost: str):
-    async with serve(SLOW) as simulator, a_caller(fleet_vhost) as caller:
+    time = HeldTime(pieces=5)
+    async with serve(HELD, clock=time) as simulator, a_caller(fleet_vhost) as caller:
         settings = worker_settings(fleet_vhost, simulator.base_url)
         async with start_worker(settings) as worker:
             await caller.ask(STREAMED)
-            await until(lambda: worker.supervisor.running == 1)
-            assert (await caller.next())["kind"] == "accepted"
+            assert [(await caller.next())["kind"] for _ in range(2)] == ["accepted", "chunk"]
             await worker.drain(grace_s=0)
+        time.let_go()
         async with start_worker(settings):
             replies = await caller.until_end()
     cut = next(place for place, reply in enumerate(replies) if reply["kind"] == "restarted")
@@ -185,9 +197,9 @@ async def test_an_answer_that_no_reply_can_carry_ends_as_too_large_with_its_dige
 async def test_a_deadline_ends_a_running_call_and_closes_its_socket(fleet_vhost: str):
     async with a_house(fleet_vhost) as house:
         house.simulator.inject(Fault(Kind.STALL, match=Match(), after_chunks=3))
-        await house.caller.ask(STREAMED, headers={"fleet-deadline-ms": SystemClock().now_ms() + 1000})
+        await house.caller.ask(STREAMED, headers={"fleet-deadline-ms": SystemClock().now_ms() + 3000})
         failure = (await house.caller.until_end())[-1]
-        await house.simulator.log.wait_for(lambda event: event.kind == "closed")
+        await house.simulator.log.wait_for(lambda event: event.kind == "closed", within=20)
         await until(lambda: house.worker.supervisor.running == 0)
     assert failure["code"] == "deadline_exceeded"
     assert failure["partial"]["content"]

@@ -15,11 +15,12 @@ from fleet_chassis.clock import SystemClock
 from fleet_contracts.grammar import OnBreak
 from fleet_contracts.topology import CONTROL_CANCELS, REQUESTS, retry_rung
 from fleet_simulator.answers import expected_text
-from fleet_simulator.config import DEFAULT_KEY, Account, SimulatorConfig, Timing
+from fleet_simulator.config import DEFAULT_KEY, Account, SimulatorConfig
 from fleet_simulator.faults import Fault, Kind, Match
 from fleet_simulator.server import serve
 from fleet_worker.bootstrap import start_worker
 from harness.caller import a_caller, text_of
+from harness.held import HELD, HeldTime
 from harness.house import a_house, worker_settings
 from harness.waiting import until
 
@@ -32,7 +33,8 @@ CALM: dict[str, Any] = {
 }
 STREAMED = {**CALM, "stream": True}
 PRO = {**CALM, "model": "deepseek-v4-pro"}
-SLOW = SimulatorConfig(timing=Timing(headers=0, first_token=0, tokens_per_second=30))
+EMPTY = SimulatorConfig(accounts=(Account("default", (DEFAULT_KEY,), balance="0"),)).at_once()
+FULL = Account("default", (DEFAULT_KEY,), balance="100")
 RUNG_MS = 5000
 """The shortest rung."""
 
@@ -132,29 +134,28 @@ async def test_what_one_worker_meets_keeps_all_workers_of_a_store_from_calling(
     fleet_vhost: str, store_url: str
 ):
     shared: dict[str, Any] = {"REDIS_URL": store_url, "account_look_s": 2}
-    async with a_house(fleet_vhost, **shared) as house:
+    async with a_house(fleet_vhost, EMPTY, **shared) as house:
         other = worker_settings(house.url, house.simulator.base_url, **shared, worker_name="w-2")
         async with start_worker(other):
-            house.simulator.inject(busy(402))
             met_it = await house.caller.ask(CALM)
             await until(lambda: bool(house.simulator.log.events(kind="refused")))
             others = [await house.caller.ask(CALM) for _ in range(6)]
             await asyncio.sleep(1)
-            calls = len(house.simulator.log.events(kind="admitted"))
+            calls = len(house.simulator.log.events(kind="refused"))
+            house.simulator.configure(accounts=(FULL,))
             ends = {
                 (reply := (await house.caller.until_end(60))[-1])["correlation_id"]: reply for _ in range(7)
             }
-    assert calls == 0
+    assert calls == 1
     assert {ends[one]["kind"] for one in (met_it, *others)} == {"result"}
 
 
 async def test_an_empty_account_is_left_alone_until_it_is_topped_up(fleet_vhost: str):
-    empty = Account("default", (DEFAULT_KEY,), balance="0")
-    async with a_house(fleet_vhost, SimulatorConfig(accounts=(empty,)).at_once(), account_look_s=1) as house:
+    async with a_house(fleet_vhost, EMPTY, account_look_s=1) as house:
         waiting = [await house.caller.ask(CALM) for _ in range(3)]
         hurried = await the_end(house.caller, await house.caller.ask(CALM, headers=in_ms(3000)))
-        refused = len(house.simulator.log.events(kind="arrived"))
-        house.simulator.configure(accounts=(Account("default", (DEFAULT_KEY,), balance="100"),))
+        refused = len(house.simulator.log.events(kind="refused"))
+        house.simulator.configure(accounts=(FULL,))
         ends: list[dict[str, Any]] = []
         while len(ends) < len(waiting):
             ends.append((await house.caller.until_end(60))[-1])
@@ -233,7 +234,7 @@ async def test_a_deadline_that_passed_in_the_queue_costs_no_call(fleet_vhost: st
 
 
 async def test_a_deadline_that_passes_while_waiting_for_a_permit_costs_no_call(fleet_vhost: str):
-    async with a_house(fleet_vhost, SLOW, limit_concurrency=1) as house:
+    async with a_house(fleet_vhost, HELD, time=HeldTime(), limit_concurrency=1) as house:
         await house.caller.ask(CALM)
         await until(lambda: bool(house.simulator.log.events(kind="admitted")))
         failure = await the_end(house.caller, await house.caller.ask(CALM, headers=in_ms(300)))
@@ -242,7 +243,7 @@ async def test_a_deadline_that_passes_while_waiting_for_a_permit_costs_no_call(f
 
 
 async def test_a_deadline_that_passes_while_a_worker_has_no_room_is_told_in_time(fleet_vhost: str):
-    async with a_house(fleet_vhost, SLOW, concurrency=1) as house:
+    async with a_house(fleet_vhost, HELD, time=HeldTime(), concurrency=1) as house:
         long = await house.caller.ask(STREAMED)
         await until(lambda: bool(house.simulator.log.events(kind="admitted")))
         hurried = await house.caller.ask(CALM, key="batch.acme", headers=in_ms(300))
