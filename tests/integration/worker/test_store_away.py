@@ -131,7 +131,7 @@ async def test_a_slow_store_makes_a_worker_slow_and_nothing_more(fleet_vhost: st
     ):
         proxy.delay(0.1)
         assert [await answered(house) for _ in range(3)] == ["result"] * 3
-        assert house.worker.readiness.why_not() is None
+        await until_ready(house)
 
 
 async def test_a_store_behind_a_broken_network_is_away_until_the_network_is_mended(
