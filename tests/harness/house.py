@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from fleet_simulator.clock import Clock
 from fleet_simulator.config import DEFAULT_KEY, SimulatorConfig
 from fleet_simulator.server import Running, serve
 from fleet_worker.bootstrap import Worker, start_worker
@@ -46,14 +45,11 @@ def worker_settings(url: str, base_url: str, **changes: Any) -> WorkerSettings:
 
 @asynccontextmanager
 async def a_house(
-    url: str, simulator: SimulatorConfig | None = None, *, time: Clock | None = None, **settings: Any
+    url: str, simulator: SimulatorConfig | None = None, **settings: Any
 ) -> AsyncGenerator[House]:
-    """A fleet of one worker where the topology is, with a simulator that has no delays unless told.
-
-    `time`: the simulator's; the machine's own where left out.
-    """
+    """A fleet of one worker where the topology is, with a simulator that has no delays unless told."""
     async with (
-        serve(simulator or SimulatorConfig().at_once(), clock=time) as running,
+        serve(simulator or SimulatorConfig().at_once()) as running,
         start_worker(worker_settings(url, running.base_url, **settings)) as worker,
         a_caller(url) as caller,
     ):

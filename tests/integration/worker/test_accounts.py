@@ -18,7 +18,6 @@ from fleet_worker.ledger.holder import decoded
 from fleet_worker.ledger.store import StoreRecords
 from fleet_worker.ledger.times import Times
 from harness.caller import Caller
-from harness.held import HELD, HeldTime
 from harness.house import a_house
 from harness.waiting import until
 
@@ -185,11 +184,11 @@ async def test_text_that_was_sent_is_continued_by_the_next_account(fleet_vhost: 
 async def test_each_account_has_a_pool_of_its_own(fleet_vhost: str, tmp_path: Path):
     limits = "limits = { concurrency = 2 }\n"
     accounts = TWO.replace("weight = 0\n", limits).replace('"FIRST_KEY"\n', f'"FIRST_KEY"\n{limits}')
-    held, time = replace(two_accounts(), timing=HELD.timing), HeldTime()
-    async with a_house(fleet_vhost, held, time=time, accounts_file=written(tmp_path, accounts)) as house:
+    async with a_house(fleet_vhost, two_accounts(), accounts_file=written(tmp_path, accounts)) as house:
+        house.simulator.inject(Fault(Kind.HOLD))
         await ask(house.caller, 12)
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 4)
-        time.let_go()
+        house.simulator.faults.clear()
         assert set(await answers(house.caller, 12)) == {"first", "second"}
         for account in ("one", "two"):
             assert house.simulator.limits.peak(account, "deepseek-flash") == 2

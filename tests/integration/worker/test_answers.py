@@ -10,7 +10,6 @@ from fleet_contracts.reply import Chunk, Failure, Result, Waiting
 from fleet_simulator.answers import expected_completion, expected_text
 from fleet_simulator.faults import Fault, Kind, Match
 from harness.caller import a_follower, text_of
-from harness.held import HELD, HeldTime
 from harness.house import a_house
 
 pytestmark = [pytest.mark.sockets, pytest.mark.usefixtures("plain_publish")]
@@ -197,25 +196,25 @@ async def test_a_direct_reply_to_is_answered(fleet_vhost: str):
 
 
 async def test_a_reply_queue_that_goes_away_mid_stream_leaves_the_result_on_the_results(fleet_vhost: str):
-    time = HeldTime()
-    async with a_house(fleet_vhost, HELD, time=time) as house, a_follower(house.url) as follower:
+    async with a_house(fleet_vhost) as house, a_follower(house.url) as follower:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         await house.caller.ask({**CHAT, "stream": True})
         assert (await house.caller.next())["kind"] == "accepted"
         await house.caller.queue.delete(if_unused=False, if_empty=False)
-        time.let_go()
+        house.simulator.faults.clear()
         (result,) = await follower.until_end()
     assert result["degraded"] is True
     assert result["response"]["choices"][0]["message"]["content"] == expected_text(CHAT)[1]
 
 
 async def test_whoever_asks_for_it_is_told_how_many_are_before_it(fleet_vhost: str):
-    time = HeldTime()
-    async with a_house(fleet_vhost, HELD, time=time, limit_concurrency=1) as house:
+    async with a_house(fleet_vhost, limit_concurrency=1) as house:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         first = await house.caller.ask(CALM)
         await house.simulator.log.wait_for(lambda event: event.kind == "admitted", within=20)
         second = await house.caller.ask(CALM, headers={"fleet-waiting": True})
         told = await house.caller.next()
-        time.let_go()
+        house.simulator.faults.clear()
         replies = [told, *await house.caller.until_end(), *await house.caller.until_end()]
     waiting = [reply for reply in replies if reply["kind"] == "waiting"]
     assert {reply["correlation_id"] for reply in waiting} == {second} != {first}

@@ -11,7 +11,6 @@ from fleet_contracts.topology import RETRY_RUNGS_S, retry_rung
 from fleet_simulator.faults import Fault, Kind, Match
 from harness.broker import SharedBroker
 from harness.caller import Caller, a_follower, dead_letters, until_buried
-from harness.held import HELD, HeldTime
 from harness.house import a_house
 from harness.shown import until_shown
 from harness.waiting import until
@@ -134,15 +133,15 @@ async def test_a_cancel_comes_before_its_request_and_is_found(fleet_vhost: str):
 
 
 async def test_nobody_cancels_another_tenants_request(fleet_vhost: str):
-    time = HeldTime(pieces=5)
-    async with a_house(fleet_vhost, HELD, time=time) as house:
+    async with a_house(fleet_vhost) as house:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=5))
         asked = await house.caller.ask(STREAMED)
         await some_text(house.caller)
         await house.caller.cancel(asked, key="cancel.other")
         await house.caller.cancel(asked, headers={"fleet-tenant": "other"})
         await house.caller.cancel(asked, headers={"fleet-retry": 1})
         await until_shown(house, "fleet_cancels_total", 3, found="unknown")
-        time.let_go()
+        house.simulator.faults.clear()
         assert (await end_of(house.caller, asked))["kind"] == "result"
 
 
@@ -192,11 +191,11 @@ async def test_a_bad_cancel_is_buried_once_and_the_worker_goes_on(
 
 
 async def test_a_client_that_leaves_its_stream_early_has_the_upstream_call_closed(fleet_vhost: str):
-    time = HeldTime(pieces=5)
     async with (
-        a_house(fleet_vhost, HELD, time=time) as house,
+        a_house(fleet_vhost) as house,
         Fleet(fleet_vhost, tenant="acme") as fleet,
     ):
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=5))
         async with aclosing(fleet.stream("Tell me of the sea", thinking=False)) as events:
             async for _ in events:
                 break

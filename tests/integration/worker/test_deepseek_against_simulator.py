@@ -1,15 +1,13 @@
 """The client against a real HTTP server that behaves like DeepSeek: answers."""
 
 import asyncio
-from contextlib import aclosing
 from typing import Any
 
 import pytest
 
-from fleet_simulator import Fault, Kind, Running, expected_completion, expected_text, serve
+from fleet_simulator import Fault, Kind, Running, expected_completion, expected_text
 from fleet_worker.deepseek import DeepSeek
-from harness.deepseek_calls import NO_THINKING, chat, client_of, complete, failed, fim, joined
-from harness.held import HELD, HeldTime
+from harness.deepseek_calls import NO_THINKING, chat, complete, failed, fim, joined
 from harness.sse import QUESTION
 from harness.waiting import until
 
@@ -123,14 +121,15 @@ async def test_keep_alives_before_an_answer_do_no_harm(simulator: Running, deeps
         assert completion.response["choices"][0]["message"]["content"] == expected_text(request.body)[1]
 
 
-async def test_two_hundred_streams_at_once_keep_their_text_apart() -> None:
+async def test_two_hundred_streams_at_once_keep_their_text_apart(
+    simulator: Running, deepseek: DeepSeek
+) -> None:
     requests = [chat(f"Question {number} about topic{number}?", max_tokens=100) for number in range(200)]
-    time = HeldTime()
-    async with serve(HELD, clock=time) as simulator, aclosing(client_of(simulator)) as deepseek:
-        calls = asyncio.gather(*(complete(deepseek, request) for request in requests))
-        await until(lambda: simulator.limits.in_flight("default", "deepseek-flash") == 200)
-        time.let_go()
-        answers = await calls
+    simulator.inject(Fault(Kind.HOLD, after_chunks=1))
+    calls = asyncio.gather(*(complete(deepseek, request) for request in requests))
+    await until(lambda: simulator.limits.in_flight("default", "deepseek-flash") == 200)
+    simulator.faults.clear()
+    answers = await calls
     for request, (completion, deltas) in zip(requests, answers, strict=True):
         reasoning, content = expected_text(request.body)
         assert (joined(deltas, "reasoning_content"), joined(deltas, "content")) == (reasoning, content)

@@ -7,10 +7,10 @@ import orjson
 import pytest
 
 from fleet_cli.stack.store.store import Store
+from fleet_simulator.faults import Fault, Kind
 from fleet_worker.deadline import Deadline
 from fleet_worker.limiter import ScaleSignal
 from fleet_worker.limiter.rules import AccountLimits
-from harness.held import HELD, HeldTime
 from harness.house import House, a_house
 from harness.limiters import CLOCK, QUICK, a_limited_worker, an_answer
 from harness.requests import BODY, a_request
@@ -30,7 +30,8 @@ async def test_while_nothing_runs_no_further_worker_is_useful(fleet_vhost: str, 
 
 
 async def test_the_limit_of_every_model_that_is_called_counts(fleet_vhost: str, store_url: str):
-    async with a_house(fleet_vhost, HELD, time=HeldTime(), redis_url=store_url, limit_concurrency=7) as house:
+    async with a_house(fleet_vhost, redis_url=store_url, limit_concurrency=7) as house:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         for model in ("deepseek-flash", "deepseek-v4-pro"):
             await house.caller.ask(orjson.dumps({**BODY, "model": model, "stream": True}))
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2)
@@ -42,7 +43,8 @@ async def test_the_limit_of_every_model_that_is_called_counts(fleet_vhost: str, 
 
 
 async def test_where_requests_wait_for_a_permit_no_further_worker_is_useful(fleet_vhost: str, store_url: str):
-    async with a_house(fleet_vhost, HELD, time=HeldTime(), redis_url=store_url, limit_concurrency=2) as house:
+    async with a_house(fleet_vhost, redis_url=store_url, limit_concurrency=2) as house:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         for _ in range(6):
             await house.caller.ask(orjson.dumps({**BODY, "stream": True}))
 

@@ -8,9 +8,9 @@ import pytest
 from fleet_chassis.clock import SystemClock
 from fleet_chassis.store import open_store
 from fleet_cli.stack.store.store import Store
+from fleet_simulator.faults import Fault, Kind
 from fleet_worker.limiter.keys import Keys
 from fleet_worker.limiter.rules import Rules
-from harness.held import HELD, HeldTime
 from harness.house import House, a_house
 from harness.proxy import a_proxy_before
 from harness.waiting import until, until_so
@@ -70,10 +70,10 @@ async def test_a_store_that_stands_still_closes_the_door_until_it_goes_on(fleet_
 async def test_a_request_in_hand_streams_without_the_store_where_operators_want_it_and_ends_when_it_is_back(
     fleet_vhost: str, own_store: Store
 ):
-    time = HeldTime()
     limits: dict[str, Any] = {"store_down": "share", "limit_concurrency": 2, "limit_start": 2}
     body = {**BODY, "stream": True, "thinking": {"type": "disabled"}}
-    async with a_house(fleet_vhost, HELD, time=time, REDIS_URL=own_store.url, **limits) as house:
+    async with a_house(fleet_vhost, REDIS_URL=own_store.url, **limits) as house:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         running = await house.caller.ask(body)
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1, deadline_s=PATIENCE_S)
         waiting = await house.caller.ask(body)
@@ -82,7 +82,7 @@ async def test_a_request_in_hand_streams_without_the_store_where_operators_want_
         assert len(house.simulator.log.events(kind="admitted")) == 1
         await own_store.pause()
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2, deadline_s=PATIENCE_S)
-        time.let_go()
+        house.simulator.faults.clear()
         while (reply := await house.caller.next(PATIENCE_S))["kind"] != "chunk":
             assert reply["kind"] == "accepted"
         await own_store.resume()

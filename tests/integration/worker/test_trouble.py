@@ -20,10 +20,10 @@ from fleet_simulator.server import serve
 from fleet_worker.bootstrap import start_worker
 from harness.broker import SharedBroker
 from harness.caller import Caller, a_caller, a_follower, text_of
-from harness.held import HELD, HeldTime
 from harness.house import a_house, worker_settings
+from harness.queues import until_waiting
 from harness.requests import a_response
-from harness.waiting import until, until_so
+from harness.waiting import until
 
 pytestmark = [pytest.mark.sockets, pytest.mark.usefixtures("plain_publish")]
 
@@ -46,22 +46,15 @@ async def waiting_in(url: str, queue: str) -> int:
         return declared.declaration_result.message_count or 0
 
 
-async def until_there_are(count: int, url: str, queue: str) -> None:
-    async def so_many() -> bool:
-        return await waiting_in(url, queue) == count
-
-    await until_so(so_many)
-
-
 async def test_a_broker_that_restarts_in_the_middle_of_a_call_costs_no_second_call(
     fleet_vhost: str, broker: SharedBroker
 ):
-    time = HeldTime()
-    async with a_house(fleet_vhost, HELD, time=time) as house, a_caller(house.url) as caller:
+    async with a_house(fleet_vhost) as house, a_caller(house.url) as caller:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         await caller.ask(STREAMED, correlation_id="long-1")
         assert (await caller.next())["kind"] == "accepted"
         await broker.stop_app()
-        time.let_go()
+        house.simulator.faults.clear()
         await broker.start_app()
         await until(lambda: house.worker.readiness.why_not() is None, deadline_s=60)
         async with a_caller(house.url) as again:
@@ -74,42 +67,42 @@ async def test_a_broker_that_restarts_in_the_middle_of_a_call_costs_no_second_ca
 
 
 async def test_a_drain_finishes_what_runs_and_gives_back_what_has_not_started(fleet_vhost: str):
-    time = HeldTime()
-    async with a_house(fleet_vhost, HELD, time=time, concurrency=2) as house:
+    async with a_house(fleet_vhost, concurrency=2) as house:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         for number in range(6):
             await house.caller.ask(STREAMED, correlation_id=f"c-{number}")
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 2)
         drain = asyncio.create_task(house.worker.drain(grace_s=60))
-        await until_there_are(4, house.url, REQUESTS)
-        time.let_go()
+        await until_waiting(house.url, REQUESTS, 4)
+        house.simulator.faults.clear()
         await drain
         assert house.worker.readiness.why_not() == "The worker is draining."
         ends: list[dict[str, Any]] = []
         while len(ends) < 2:
             ends.append((await house.caller.until_end())[-1])
         assert {end["kind"] for end in ends} == {"result"}
-        await until_there_are(4, house.url, REQUESTS)
+        await until_waiting(house.url, REQUESTS, 4)
 
 
 async def test_a_drain_gives_back_at_once_what_waits_for_a_permit(fleet_vhost: str):
-    time = HeldTime()
-    async with a_house(fleet_vhost, HELD, time=time, limit_concurrency=1) as house:
+    async with a_house(fleet_vhost, limit_concurrency=1) as house:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         for number in range(2):
             await house.caller.ask(STREAMED, correlation_id=f"c-{number}")
         await until(lambda: house.worker.supervisor.running == 2)
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1)
         drain = asyncio.create_task(house.worker.drain(grace_s=60))
-        await until_there_are(1, house.url, REQUESTS)
+        await until_waiting(house.url, REQUESTS, 1)
         assert not drain.done()
-        time.let_go()
+        house.simulator.faults.clear()
         assert (await house.caller.until_end())[-1]["kind"] == "result"
         await drain
         assert len(house.simulator.log.events(kind="admitted")) == 1
 
 
 async def test_a_message_published_during_a_drain_is_not_hidden_behind_it(fleet_vhost: str):
-    time = HeldTime()
-    async with a_house(fleet_vhost, HELD, time=time) as house:
+    async with a_house(fleet_vhost) as house:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         await house.caller.ask(STREAMED)
         await until(lambda: len(house.simulator.log.events(kind="admitted")) == 1)
         drain = asyncio.create_task(house.worker.drain(grace_s=60))
@@ -118,19 +111,19 @@ async def test_a_message_published_during_a_drain_is_not_hidden_behind_it(fleet_
         await house.caller.ask(CALM)
         assert await waiting_in(house.url, REQUESTS) == 1
         assert not drain.done()
-        time.let_go()
+        house.simulator.faults.clear()
         await drain
 
 
 async def test_a_call_that_outlasts_the_drain_goes_back_and_is_started_again_aloud(fleet_vhost: str):
-    time = HeldTime(pieces=5)
-    async with serve(HELD, clock=time) as simulator, a_caller(fleet_vhost) as caller:
+    async with serve(SimulatorConfig().at_once()) as simulator, a_caller(fleet_vhost) as caller:
+        simulator.inject(Fault(Kind.HOLD, after_chunks=5))
         settings = worker_settings(fleet_vhost, simulator.base_url)
         async with start_worker(settings) as worker:
             await caller.ask(STREAMED)
             assert [(await caller.next())["kind"] for _ in range(2)] == ["accepted", "chunk"]
             await worker.drain(grace_s=0)
-        time.let_go()
+        simulator.faults.clear()
         async with start_worker(settings):
             replies = await caller.until_end()
     cut = next(place for place, reply in enumerate(replies) if reply["kind"] == "restarted")

@@ -20,7 +20,6 @@ from fleet_simulator.faults import Fault, Kind, Match
 from fleet_simulator.server import serve
 from fleet_worker.bootstrap import start_worker
 from harness.caller import a_caller, text_of
-from harness.held import HELD, HeldTime
 from harness.house import a_house, worker_settings
 from harness.waiting import until
 
@@ -234,7 +233,8 @@ async def test_a_deadline_that_passed_in_the_queue_costs_no_call(fleet_vhost: st
 
 
 async def test_a_deadline_that_passes_while_waiting_for_a_permit_costs_no_call(fleet_vhost: str):
-    async with a_house(fleet_vhost, HELD, time=HeldTime(), limit_concurrency=1) as house:
+    async with a_house(fleet_vhost, limit_concurrency=1) as house:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         await house.caller.ask(CALM)
         await until(lambda: bool(house.simulator.log.events(kind="admitted")))
         failure = await the_end(house.caller, await house.caller.ask(CALM, headers=in_ms(300)))
@@ -243,7 +243,8 @@ async def test_a_deadline_that_passes_while_waiting_for_a_permit_costs_no_call(f
 
 
 async def test_a_deadline_that_passes_while_a_worker_has_no_room_is_told_in_time(fleet_vhost: str):
-    async with a_house(fleet_vhost, HELD, time=HeldTime(), concurrency=1) as house:
+    async with a_house(fleet_vhost, concurrency=1) as house:
+        house.simulator.inject(Fault(Kind.HOLD, after_chunks=1))
         long = await house.caller.ask(STREAMED)
         await until(lambda: bool(house.simulator.log.events(kind="admitted")))
         hurried = await house.caller.ask(CALM, key="batch.acme", headers=in_ms(300))
