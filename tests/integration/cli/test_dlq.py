@@ -54,6 +54,10 @@ class Desk:
         assert (status, err) == (0, "")
         return json.loads(out)
 
+    async def until_there(self, letters: int) -> None:
+        """So many can be taken: what a worker buries or a command has held to its end comes soon after."""
+        await until_waiting(self.url, REQUESTS_DEAD, letters)
+
 
 @pytest.fixture
 def desk(tmp_path: Path, fleet_vhost: str, private_environ: Mapping[str, str]) -> Desk:
@@ -104,10 +108,11 @@ async def test_what_a_worker_buried_is_listed_and_stays(desk: Desk):
     async with a_house(desk.url) as house:
         asked = await house.caller.ask(b"CANARY-12")
         await house.caller.next()
-        # A sender is told first, and buried last.
-        await until_waiting(desk.url, REQUESTS_DEAD, 1)
+        await desk.until_there(1)
         (letter,) = await desk.listed()
+        await desk.until_there(1)
         assert [each["id"] for each in await desk.listed()] == [letter["id"]]
+        await desk.until_there(1)
         status, out, _ = await desk.run("list")
     assert (letter["correlation_id"], letter["code"], letter["tenant"]) == (asked, "invalid_request", "acme")
     assert status == 0
@@ -119,7 +124,9 @@ async def test_filters_choose_what_is_listed(desk: Desk):
     await died(desk.url, 2)
     await died(desk.url, 1, {"fleet-dead-code": "internal", "fleet-tenant": "other"})
     assert len(await desk.listed("--code", "crash_loop")) == 2
+    await desk.until_there(3)
     assert [letter["code"] for letter in await desk.listed("--tenant", "other")] == ["internal"]
+    await desk.until_there(3)
     status, out, err = await desk.run("list", "--limit", "1")
     assert (status, len(out.splitlines())) == (0, 2)
     assert "more than 1 dead letters" in err
@@ -129,10 +136,13 @@ async def test_a_text_is_shown_only_where_it_is_asked_for(desk: Desk):
     await died(desk.url)
     status, record, _ = await desk.run("show", "c-0")
     assert (status, "CANARY-12" in record, "crash_loop" in record) == (0, False, True)
+    await desk.until_there(1)
     status, whole, _ = await desk.run("show", "0000-letter", "--body")
     assert (status, "CANARY-12" in whole) == (0, True)
+    await desk.until_there(1)
     status, _, err = await desk.run("show", "nobody")
     assert (status, "names no dead letter" in err) == (2, True)
+    await desk.until_there(1)
     assert len(await desk.listed()) == 1
 
 
@@ -140,8 +150,9 @@ async def test_a_redriven_dead_letter_is_answered_under_the_next_retry(desk: Des
     async with a_house(desk.url) as house:
         await house.caller.ask(b"CANARY-12", correlation_id="c-9")
         refused = await house.caller.next()
-        await until_waiting(desk.url, REQUESTS_DEAD, 1)
+        await desk.until_there(1)
         (letter,) = await desk.listed()
+        await desk.until_there(1)
         assert letter["reply_to"] == house.caller.reply_to
         status, out, _ = await desk.run("redrive", letter["id"])
         again = await house.caller.next()
@@ -207,6 +218,7 @@ async def test_an_id_that_names_nothing_is_told_and_what_the_others_name_is_aske
     status, out, err = await desk.run("redrive", "c-0", "c-99")
     assert (status, out.splitlines()[-1]) == (2, "1 asked again")
     assert "c-99 names no dead letter: see `fleet dlq list`" in err
+    await desk.until_there(1)
     status, _, err = await desk.run("drop", "c-1", "c-99", "--yes")
     assert (status, "c-99 names no dead letter" in err) == (2, True)
     assert await left_in(desk.url, REQUESTS_DEAD, 1) == ["c-1"]
@@ -216,6 +228,7 @@ async def test_a_drop_asks_first(desk: Desk):
     await died(desk.url, 2)
     status, out, _ = await desk.run("drop", "--all", answer=b"n\n")
     assert (status, "nothing dropped" in out) == (0, True)
+    await desk.until_there(2)
     status, _, err = await desk.run("drop", "--all")
     assert (status, "say --yes" in err) == (2, True)
     assert len(await left_in(desk.url, REQUESTS_DEAD, 2)) == 2
@@ -225,6 +238,7 @@ async def test_a_drop_takes_what_was_agreed_to_and_no_other(desk: Desk):
     await died(desk.url, 3)
     status, out, _ = await desk.run("drop", "0001-letter", answer=b"y\n")
     assert (status, out.splitlines()[-1].endswith("1 dropped")) == (0, True)
+    await desk.until_there(2)
     status, out, _ = await desk.run("drop", "c-2", "--yes")
     assert (status, out) == (0, "1 dropped\n")
     assert await left_in(desk.url, REQUESTS_DEAD, 1) == ["c-0"]

@@ -122,10 +122,13 @@ async def test_an_operator_looks_at_dead_letters_asks_them_again_and_sees_their_
         await until_in(place, "deepseek.requests.dead")
         await list_letters(operator, Choice(), CLOCK, limit=10, as_json=False)
         assert asked in capsys.readouterr().out
+        # Who looks holds it meanwhile, and the broker puts it back soon after.
+        await until_in(place, "deepseek.requests.dead")
         await show_life(
             {"REDIS_URL": store_url, "AMQP_URL": operator}, "fleet", (ACME, asked, 0), CLOCK, as_json=False
         )
         assert "invalid_request" in capsys.readouterr().out
+        await until_in(place, "deepseek.requests.dead")
         await redrive_letters(operator, Choice(ids=(asked,)), CLOCK, strict=True)
         again = (await caller.until_end())[-1]
     # Believed to be acme's, as the operator is trusted, and refused again for what it is.
