@@ -17,7 +17,7 @@ from fleet_simulator.faults import Fault, Kind
 from fleet_simulator.server import serve
 from harness.caller import Caller, a_caller, text_of
 from harness.processes import a_fleet
-from harness.waiting import PAUSE_S
+from harness.waiting import PAUSE_S, until
 
 pytestmark = pytest.mark.sockets
 
@@ -108,9 +108,12 @@ async def test_a_sigterm_lets_a_running_stream_end(fleet_vhost: str, tmp_path: P
         a_caller(fleet_vhost) as caller,
     ):
         worker = await fleet.start_worker()
+        hold = simulator.inject(Fault(Kind.HOLD, times=1, after_chunks=60))
         await caller.ask(BODY)
         replies = await some_text(caller)
         worker.signal(signal.SIGTERM)
+        await until(lambda: "drain begins" in fleet.log_of(worker), deadline_s=PATIENCE_S)
+        simulator.faults.remove(hold.id)
         replies += await caller.until_end(PATIENCE_S)
         async with asyncio.timeout(PATIENCE_S):
             assert await worker.wait() == 0

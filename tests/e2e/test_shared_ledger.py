@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,6 @@ BODY: dict[str, Any] = {
     "stream": True,
 }
 PACED = SimulatorConfig(timing=Timing(headers=0.05, first_token=0.05, tokens_per_second=40))
-SLOW = SimulatorConfig(timing=Timing(headers=0.05, first_token=0.05, tokens_per_second=12))
 FOR_MINUTES = SimulatorConfig(timing=Timing(headers=0.05, first_token=0.05, tokens_per_second=1))
 SOME_CHUNKS = 40
 
@@ -60,6 +59,11 @@ class Scene:
     def never_ends(self, times: int = 1) -> None:
         """Let the next call, or so many, be in its middle for as long as it takes to kill its worker."""
         self.simulator.inject(Fault(Kind.STALL, times=times, after_chunks=SOME_CHUNKS))
+
+    def holds(self) -> Callable[[], object]:
+        """Let the next call stand still in the middle of its answer until what is returned is called."""
+        hold = self.simulator.inject(Fault(Kind.HOLD, times=1, after_chunks=SOME_CHUNKS))
+        return lambda: self.simulator.faults.remove(hold.id)
 
     async def some_text(self, attempt: int = 1) -> list[dict[str, Any]]:
         """Replies up to the first text of this attempt; of the one before, some may still be on its way."""
@@ -142,12 +146,14 @@ async def test_a_worker_killed_mid_stream_is_superseded_within_seconds(
 async def test_a_broker_that_restarts_during_a_call_costs_no_second_one(
     broker: SharedBroker, fleet_vhost: str, store_url: str, tmp_path: Path
 ):
-    async with a_scene(fleet_vhost, store_url, tmp_path, SLOW) as scene:
+    async with a_scene(fleet_vhost, store_url, tmp_path) as scene:
         await scene.two_workers()
+        go_on = scene.holds()
         await scene.caller.ask(BODY)
         await scene.some_text()
         await broker.stop_app()
         await broker.start_app()
+        go_on()
         async with a_caller(fleet_vhost) as again:
             results = await again.channel.get_queue(scene.caller.reply_to, ensure=False)
             message = None
@@ -215,6 +221,7 @@ async def test_a_worker_that_stood_still_and_comes_back_ends_nothing_twice(
     url = f"{fleet_vhost}{'&' if '?' in fleet_vhost else '?'}heartbeat=6"
     async with a_scene(url, store_url, tmp_path) as scene:
         workers = await scene.two_workers()
+        go_on = scene.holds()
         await scene.caller.ask(BODY, correlation_id="still")
         before = await scene.some_text()
         stopped = workers[before[0]["worker"]]
@@ -222,6 +229,7 @@ async def test_a_worker_that_stood_still_and_comes_back_ends_nothing_twice(
         try:
             end = (await scene.caller.until_end(timeout_s=90))[-1]
         finally:
+            go_on()
             stopped.signal(signal.SIGCONT)
         assert (end["kind"], end["attempts"]) == ("result", 2)
         late = ("a terminal reply was dropped", "a call was aborted")
@@ -236,9 +244,11 @@ async def test_a_store_that_forgets_during_a_call_still_sees_one_end(
 ):
     async with a_scene(fleet_vhost, own_store.url, tmp_path) as scene:
         await scene.two_workers()
+        go_on = scene.holds()
         await scene.caller.ask(BODY, correlation_id="flushed")
         replies = await scene.some_text()
         await own_store.flush()
+        go_on()
         replies += await scene.caller.until_end(PATIENCE_S)
         await scene.caller.ask(BODY, correlation_id="flushed")
         assert (await scene.caller.until_end(PATIENCE_S))[-1] == replies[-1]
@@ -251,6 +261,7 @@ async def test_without_its_store_a_worker_starts_nothing_finishes_what_runs_and_
 ):
     async with a_scene(fleet_vhost, own_store.url, tmp_path) as scene:
         workers = await scene.two_workers()
+        go_on = scene.holds()
         await scene.caller.ask(BODY, correlation_id="runs")
         replies = await scene.some_text()
         await own_store.kill()
@@ -258,6 +269,7 @@ async def test_without_its_store_a_worker_starts_nothing_finishes_what_runs_and_
             lambda: all("store is away" in scene.fleet.log_of(worker) for worker in workers.values()),
             deadline_s=PATIENCE_S,
         )
+        go_on()
         await scene.caller.ask(BODY, correlation_id="waits")
         while len(text_of(replies)) < len(expected_text(BODY)[1]):
             replies.append(await scene.caller.next(PATIENCE_S))
