@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.sockets, on_both_products]
 
 LIMIT = 4
 RULES = replace(QUICK, concurrency=LIMIT, grace_s=3.5)
-"""With a grace of two seconds more than a beat and two timeouts, in which every worker states what it has."""
+"""With a grace of more than a beat and two timeouts, in which every worker states what it has."""
 
 
 class Fleet:
@@ -37,7 +37,7 @@ class Fleet:
     async def add(self, **changes: object) -> LimitedWorker:
         rules = replace(RULES, **changes)  # type: ignore[arg-type]
         name = f"worker{len(self.workers)}"
-        opened = a_limited_worker(self.store.url, name, rules, timeout_s=0.5)
+        opened = a_limited_worker(self.store.url, name, rules, timeout_s=1.0)
         worker = await self._ends.enter_async_context(opened)
         self.workers.append(worker)
         return worker
