@@ -3,9 +3,11 @@
 import asyncio
 import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
 import aio_pika
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
 from aiormq.exceptions import InvalidFrameError
 
@@ -13,6 +15,8 @@ from fleet_chassis.amqp_url import Place, place_of
 
 UNREACHED = (AMQPError, OSError, TimeoutError)
 """What connecting to a broker raises where it fails."""
+
+CLOSE_TIMEOUT_S = 5.0
 
 HEARTBEAT_S = 15
 """Between two signs of life. RabbitMQ gives a connection up after two of them, and itself asks for 60 s, in
@@ -46,6 +50,16 @@ async def reach_broker(amqp_url: str, timeout_s: float) -> None:
     async with asyncio.timeout(timeout_s):
         connection = await aio_pika.connect(amqp_url)
         await connection.close()
+
+
+async def close_connection(connection: AbstractConnection) -> None:
+    """Close a connection, however the broker stands. Never raises, and takes some seconds at most.
+
+    The library has no bound of its own: where the broker is gone, it may wait for as long as that is.
+    """
+    with suppress(*UNREACHED, RuntimeError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await connection.close()
 
 
 def why_unreached(amqp_url: str, error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Background work that has an owner."""
+"""Background work that has an owner, and ends with it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fleet_chassis.logging import Log
+
+AGAIN_S = 1.0
 
 
 @asynccontextmanager
@@ -21,5 +23,18 @@ async def owned(work: Coroutine[Any, Any, None], log: Log) -> AsyncGenerator[Non
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await stop(task)
+
+
+async def stop(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks, and wait until they have ended, with whatever it is.
+
+    Once may not be enough: the AMQP library may answer a cancel with an error of its own, if what it waits
+    for breaks at that moment, and work that goes on after such errors goes on after this one.
+    """
+    going_on = set(tasks)
+    while going_on:
+        for task in going_on:
+            task.cancel()
+        _, going_on = await asyncio.wait(going_on, timeout=AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)

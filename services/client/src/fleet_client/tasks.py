@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+_AGAIN_S = 1.0
+
 
 class Tasks:
     """Tasks that end at the latest with `stop`."""
@@ -42,8 +44,13 @@ class Tasks:
 
 
 async def stop(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel the tasks and wait until they ended."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+    """Cancel the tasks and wait until they ended.
+
+    Once may not be enough: the AMQP library may answer a cancel with an error of its own, if what it waits
+    for breaks at that moment, and work that goes on after such errors goes on after this one.
+    """
+    going_on = set(tasks)
+    while going_on:
+        for task in going_on:
+            task.cancel()
+        _, going_on = await asyncio.wait(going_on, timeout=_AGAIN_S)

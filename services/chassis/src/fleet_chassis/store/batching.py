@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fleet_chassis.store.errors import StoreUnavailableError
+from fleet_chassis.tasks import stop
 
 Command = tuple[Any, ...]
 Send = Callable[[Sequence[Command]], Awaitable[Sequence[Any]]]
@@ -48,8 +49,7 @@ class Batches:
         """Stop; whoever still waits, or asks later, is told that the store is gone."""
         self._is_closed = True
         if self._sender is not None:
-            self._sender.cancel()
-            await asyncio.gather(self._sender, return_exceptions=True)
+            await stop(self._sender)
         _fail([answer for _, answer in self._waiting], _closed())
         self._waiting.clear()
 

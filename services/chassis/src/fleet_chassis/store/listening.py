@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from fleet_chassis.tasks import stop
+
 Hear = Callable[[bytes], None]
 """Takes a message's body at once; whatever takes time is its own task's work."""
 
@@ -51,8 +53,7 @@ class Listener:
     async def aclose(self) -> None:
         """Stop hearing."""
         if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+            await stop(self._reader)
         await self._subscription.aclose()
 
     async def _read(self) -> None:

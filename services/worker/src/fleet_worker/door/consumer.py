@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 from aiormq.abc import AbstractChannel
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 from faststream.rabbit.subscriber import RabbitSubscriber
 
+from fleet_chassis.broker import close_connection
 from fleet_worker.delivery import Delivery
 from fleet_worker.door import subscribing
 from fleet_worker.door.hands import Hands
@@ -60,6 +61,7 @@ class Door:
             logger=None,
             app_id=name,
         )
+        self._connection: AbstractConnection | None = None
         self._observer = observer
         self._stands = False
         self._paused: dict[str, bool] = {}
@@ -85,6 +87,7 @@ class Door:
 
     async def open(self) -> None:
         """Connect and begin to consume."""
+        self._connection = await self._broker.connect()
         await self._broker.start()
         await self._consume(self._subscribers)
         self._stands = True
@@ -172,6 +175,10 @@ class Door:
         """Close the connection; the broker returns every delivery that was not acknowledged."""
         self._stands = False
         await self._settling.last()
+        if self._connection is not None:
+            # First, for then the framework's stop has nothing left to ask of the broker: it would wait for
+            # each answer as long as it takes, and raise where the connection breaks meanwhile.
+            await close_connection(self._connection)
         await self._broker.stop()
 
     def _may_consume(self, one: Consumer) -> bool:

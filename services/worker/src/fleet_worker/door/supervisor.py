@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from fleet_chassis.tasks import stop
 from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
 
@@ -77,9 +78,7 @@ class Supervisor:
             await asyncio.wait(self._running, timeout=grace_s)
         left = list(self._running)
         self._cut.update(left)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await stop(*left)
 
     async def _wait_for_slot(self, patience_s: float | None) -> bool:
         if not self._slots.locked():

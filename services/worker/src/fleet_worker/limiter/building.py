@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from fleet_chassis.clock import Clock
 from fleet_chassis.logging import get_log
+from fleet_chassis.tasks import stop
 from fleet_worker.limiter.estimating import Estimator
 from fleet_worker.limiter.limiter import FleetLimiter
 from fleet_worker.limiter.memory_book import MemoryBook
@@ -69,8 +70,7 @@ async def running(limiter: FleetLimiter, book: Book) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+        await stop(beating)
         await limiter.desk.aclose()
 
 

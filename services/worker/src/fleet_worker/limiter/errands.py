@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
+from fleet_chassis.tasks import stop
+
 LAST_ERRANDS_S = 2.0
 
 
@@ -35,9 +37,7 @@ class Errands:
         """Finish what is quick, and stop."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=LAST_ERRANDS_S)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stop(*self._tasks)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnec
 from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq.exceptions import AMQPError
 
+from fleet_chassis.broker import close_connection
 from fleet_worker.replies.outgoing import (
     Compose,
     Ended,
@@ -159,4 +160,4 @@ async def _a_publisher(
         finally:
             publisher.close()
     finally:
-        await connection.close()
+        await close_connection(connection)
