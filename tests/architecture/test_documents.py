@@ -122,7 +122,7 @@ def test_the_readme_is_read_in_a_few_minutes():
     # Nobody reads the table of failures from end to end: it is looked up.
     lines = README.read_text().splitlines()
     looked_up = [line for line in lines if "`test_" in line]
-    assert len(lines) - len(looked_up) <= 145
+    assert len(lines) - len(looked_up) <= 150
 
 
 def test_the_map_of_the_worker_leaves_no_file_out():
