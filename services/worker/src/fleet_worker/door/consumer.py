@@ -23,6 +23,7 @@ from fleet_worker.hold import DeliveryLease
 from fleet_worker.outcome import Outcome
 
 RECONNECT_INTERVAL_S = 1.0
+STOP_TIMEOUT_S = 5.0
 DRAIN = "drain"
 """The reason to take nothing more that never goes away."""
 
@@ -179,7 +180,9 @@ class Door:
             # First, for then the framework's stop has nothing left to ask of the broker: it would wait for
             # each answer as long as it takes, and raise where the connection breaks meanwhile.
             await close_connection(self._connection)
-        await self._broker.stop()
+        with suppress(*subscribing.AWAY, ExceptionGroup):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._broker.stop()
 
     def _may_consume(self, one: Consumer) -> bool:
         return not any(
