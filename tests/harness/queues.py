@@ -8,8 +8,9 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
+from harness.waiting import PAUSE_S
+
 PATIENCE_S = 30.0
-PAUSE_S = 0.03
 
 
 @dataclass(frozen=True, slots=True)

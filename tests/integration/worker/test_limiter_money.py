@@ -12,7 +12,7 @@ from fleet_worker.limiter.rules import Rules
 from fleet_worker.prices import published_prices
 from harness.limiters import CLOCK, LimitedWorker, a_limited_worker, an_answer
 from harness.requests import a_request
-from harness.waiting import PAUSE_S
+from harness.waiting import until_so
 
 pytestmark = pytest.mark.sockets
 
@@ -56,9 +56,10 @@ async def test_a_budget_of_one_dollar_is_never_exceeded_by_a_hundred_callers(sto
 
 
 async def until_nothing_is_in_flight(overview: Overview) -> None:
-    async with asyncio.timeout(20):
-        while any(pool.in_flight for pool in (await overview.view()).pools):  # noqa: ASYNC110 - a store is asked
-            await asyncio.sleep(PAUSE_S)
+    async def is_so() -> bool:
+        return not any(pool.in_flight for pool in (await overview.view()).pools)
+
+    await until_so(is_so)
 
 
 async def test_readers_who_leave_early_do_not_shut_their_tenant_out(store_url: str):

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from operator import methodcaller
 from typing import Any
 
-import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
@@ -20,6 +19,7 @@ from fleet_contracts.topology import (
 )
 from harness.caller import a_caller, a_follower, dead_letters, until_buried
 from harness.house import a_house
+from harness.queues import until_waiting
 
 pytestmark = pytest.mark.sockets
 
@@ -42,17 +42,6 @@ FORGED: list[dict[str, Any]] = [
 ]
 
 
-async def until_dead(url: str, count: int = 1) -> None:
-    """Wait until so many messages were dead-lettered."""
-    async with asyncio.timeout(PATIENCE_S), await aio_pika.connect(url) as connection:
-        channel = await connection.channel()
-        while True:
-            queue = await channel.declare_queue(DEAD_RAW, passive=True)
-            if (queue.declaration_result.message_count or 0) >= count:
-                return
-            await asyncio.sleep(0.05)
-
-
 async def taken_from(queue: AbstractQueue) -> AbstractIncomingMessage:
     async with asyncio.timeout(PATIENCE_S):
         while (message := await queue.get(fail=False)) is None:  # noqa: ASYNC110 - a queue can only be asked
@@ -63,7 +52,7 @@ async def taken_from(queue: AbstractQueue) -> AbstractIncomingMessage:
 async def test_a_request_that_expired_in_its_queue_fails_as_deadline_exceeded(fleet_vhost: str):
     async with a_caller(fleet_vhost) as caller:
         asked = await caller.ask(CALM, key="batch.acme", expiration=0.05, headers={"fleet-retry": 3})
-        await until_dead(fleet_vhost)
+        await until_waiting(fleet_vhost, DEAD_RAW, 1)
         async with a_follower(fleet_vhost) as follower, a_house(fleet_vhost) as house:
             failure = await caller.next()
             (record,) = await until_buried(fleet_vhost)
@@ -135,7 +124,7 @@ async def test_a_forged_death_makes_nobody_else_of_its_sender(fleet_vhost: str):
     death = {"reason": "expired", "queue": REQUESTS, "count": 5, "routing-keys": ["interactive.victim"]}
     async with a_caller(fleet_vhost) as caller:
         await caller.ask(CALM, expiration=0.05, headers={"x-death": [death], "fleet-tenant": "acme"})
-        await until_dead(fleet_vhost)
+        await until_waiting(fleet_vhost, DEAD_RAW, 1)
         async with a_house(fleet_vhost):
             failure = await caller.next()
             (record,) = await until_buried(fleet_vhost)

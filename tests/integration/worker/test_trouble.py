@@ -21,7 +21,7 @@ from fleet_worker.bootstrap import start_worker
 from harness.broker import SharedBroker
 from harness.caller import Caller, a_caller, a_follower, text_of
 from harness.house import a_house, worker_settings
-from harness.queues import until_waiting
+from harness.queues import told_of, until_waiting
 from harness.requests import a_response
 from harness.waiting import until
 
@@ -41,9 +41,9 @@ async def until_it_leaves(reader: asyncio.StreamReader, writer: asyncio.StreamWr
 
 
 async def waiting_in(url: str, queue: str) -> int:
-    async with await aio_pika.connect(url) as connection:
-        declared = await (await connection.channel()).get_queue(queue)
-        return declared.declaration_result.message_count or 0
+    told = await told_of(url, queue)
+    assert told is not None
+    return told.waiting
 
 
 async def test_a_broker_that_restarts_in_the_middle_of_a_call_costs_no_second_call(
